@@ -10,8 +10,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import attrs
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+
+@attrs.frozen
+class Changed:
+    """Something that an app serves is not what it was: a list ("tools", "prompts", "resources") or one resource."""
+
+    kind: str
+    uri: str | None = None
+    """The resource's URI when one resource's content changed; None when a list did."""
 
 
 class Connection(Protocol):
@@ -49,11 +60,20 @@ class App(Protocol):
 
     name: str
 
+    version: str
+    instructions: str | None
+
+    def implementation(self) -> Any:
+        """Who serves: an `Implementation` model (name, version, title, icons, website)."""
+
+    def capabilities(self) -> Any:
+        """What is served, as a `ServerCapabilities` model."""
+
     async def handle(self, context: Any, method: str, params: Any) -> Any:
         """Serve one request; return its result model. Raise `RPCError` to answer with an error. Cancelled like any task."""
 
-    def listen(self, listener: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `listener` with every change (see `app.changes`) until the returned function is called."""
+    def listen(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
+        """Call `listener` with every change (`Changed`) until the returned function is called."""
 
 
 class Recorder(Protocol):
