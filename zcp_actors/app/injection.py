@@ -1,0 +1,148 @@
+"""
+Which of a handler's parameters come from the runtime rather than from the client.
+
+Owns the reading of a handler's signature: the parameters that take the call's `Context`, the one that takes its task,
+and what is left for the client. Refuses to know schemas and calls. The rule: everything is decided once, at registration;
+a call only fills in what is written down here.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+import typing
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from zcp_actors.errors import SchemaError
+from zcp_actors.sessions.context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+_CONTEXT_NAMES = frozenset({"ctx", "context"})
+_KEYWORD_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+@attrs.frozen
+class Signature:
+    """A handler's parameters, sorted by who fills them."""
+
+    context: tuple[str, ...]
+    """Filled with the call's `Context`."""
+    task: str | None
+    """Filled with the call's task, or None when there is none."""
+    client: dict[str, inspect.Parameter]
+    """Filled with what the client sends, by name, in order."""
+    open: bool
+    """True when the handler takes any further name (`**kwargs`)."""
+    hints: dict[str, Any]
+    """The annotations of `client` and of "return", as far as they can be resolved."""
+
+    @property
+    def injected(self) -> tuple[str, ...]:
+        """All the names that the client does not fill and must not see."""
+        return self.context if self.task is None else (*self.context, self.task)
+
+    @property
+    def required(self) -> frozenset[str]:
+        """The names the handler cannot be called without."""
+        return frozenset(name for name, given in self.client.items() if given.default is inspect.Parameter.empty)
+
+
+def read(handler: Callable[..., Any], *, declared: Collection[str] = ()) -> Signature:
+    """Sort the parameters of `handler`. `declared` are names that a written schema claims for the client.
+
+    Raises `SchemaError` when it has no readable signature, or a parameter that no name can fill.
+    """
+    parameters = _parameters(handler)
+    hints = _hints(handler)
+    named = {name: given for name, given in parameters.items() if given.kind in _KEYWORD_KINDS}
+    context = tuple(name for name, given in named.items() if _takes_context(given, hints.get(name), declared))
+    task = next((name for name, given in named.items() if _takes_task(given, declared)), None)
+    client = {name: given for name, given in named.items() if name not in context and name != task}
+    kinds = {given.kind for given in parameters.values()}
+    return Signature(context, task, client, inspect.Parameter.VAR_KEYWORD in kinds, hints)
+
+
+def is_async(handler: Callable[..., Any]) -> bool:
+    """Tell whether calling `handler` gives a coroutine, as far as its definition shows."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    call = handler if inspect.isroutine(handler) else getattr(type(handler), "__call__", handler)  # noqa: B004 - looked up on the type, as a call does
+    return inspect.iscoroutinefunction(inspect.unwrap(handler)) or inspect.iscoroutinefunction(call)
+
+
+def name_of(handler: Callable[..., Any]) -> str:
+    """Return the name a handler goes by when its author gives none. Raises `SchemaError` for a nameless one."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    name = getattr(handler, "__name__", None) or type(handler).__name__
+    if name == "<lambda>":
+        msg = "a lambda has no name of its own; pass name="
+        raise SchemaError(msg)
+    return str(name)
+
+
+def description_of(handler: Callable[..., Any]) -> str | None:
+    """Return the docstring of a handler (of its `__call__` for an object), cleaned of indentation."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    if not inspect.isroutine(handler):
+        handler = getattr(type(handler), "__call__", handler)  # noqa: B004 - looked up on the type, as a call does
+        own = getattr(handler, "__doc__", None)
+        return inspect.cleandoc(own) if own and inspect.isfunction(handler) else None
+    return inspect.cleandoc(handler.__doc__) if handler.__doc__ else None
+
+
+def _parameters(handler: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    try:
+        parameters = inspect.signature(handler).parameters
+    except (TypeError, ValueError) as error:
+        msg = f"{handler!r} cannot be registered: it has no readable signature ({error}); wrap it in a function of your own"
+        raise SchemaError(msg) from error
+    for name, given in parameters.items():
+        if given.kind is inspect.Parameter.POSITIONAL_ONLY and given.default is inspect.Parameter.empty:
+            msg = f"{handler!r} takes {name!r} by position only; a client fills parameters by name, so take it by name"
+            raise SchemaError(msg)
+    return dict(parameters)
+
+
+def _hints(handler: Callable[..., Any]) -> dict[str, Any]:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    source = inspect.unwrap(handler) if inspect.isroutine(handler) else getattr(type(handler), "__call__", handler)  # noqa: B004 - looked up on the type, as a call does
+    try:
+        return typing.get_type_hints(source, include_extras=True)
+    except Exception:  # noqa: BLE001 - evaluating a string annotation runs the author's code; whatever it raises, the string stays
+        return dict(getattr(source, "__annotations__", {}))
+
+
+def _takes_context(given: inspect.Parameter, hint: Any, declared: Collection[str]) -> bool:
+    if given.annotation is inspect.Parameter.empty:
+        return given.name in _CONTEXT_NAMES and given.name not in declared
+    return any(_is_context(part) for part in _alternatives(hint))
+
+
+def _takes_task(given: inspect.Parameter, declared: Collection[str]) -> bool:
+    free = given.annotation is inspect.Parameter.empty or given.default is None
+    return given.name == "task" and free and given.name not in declared
+
+
+def _alternatives(hint: Any) -> Iterable[Any]:
+    origin = typing.get_origin(hint)
+    if origin is typing.Annotated:
+        return _alternatives(typing.get_args(hint)[0])
+    if origin in (typing.Union, types.UnionType):
+        return [part for each in typing.get_args(hint) for part in _alternatives(each)]
+    if isinstance(hint, str):
+        return [part.strip() for part in hint.removeprefix("Optional[").removesuffix("]").split("|")]
+    return [hint]
+
+
+def _is_context(part: Any) -> bool:
+    if isinstance(part, str):
+        return part.rpartition(".")[2] == Context.__name__
+    return isinstance(part, type) and issubclass(part, Context)
