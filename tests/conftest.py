@@ -1,0 +1,45 @@
+"""
+What every test gets: the promise that it leaves no task behind.
+
+Structured concurrency makes most leaks impossible; what remains are system tasks and nurseries entered by hand.
+A fixture's own tasks are the fixture's to end and are not counted.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+
+import pytest
+import trio
+
+
+def system_tasks() -> set[trio.lowlevel.Task]:
+    root = trio.lowlevel.current_root_task()
+    assert root is not None
+    return {task for nursery in root.child_nurseries for task in nursery.child_tasks}
+
+
+def leaves_nothing(test):
+    """`test`, failing when it ends with a system task or an open nursery that was not there before."""
+
+    @functools.wraps(test)
+    async def guarded(**fixtures):
+        tasks, nurseries = system_tasks(), list(trio.lowlevel.current_task().child_nurseries)
+        await test(**fixtures)
+        left = [task.name for task in system_tasks() - tasks]
+        assert left == [], f"system tasks outlive the test: {left}"
+        assert trio.lowlevel.current_task().child_nurseries == nurseries, "a nursery was entered and never left"
+
+    return guarded
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item):
+    """Wrap before pytest-trio does, so that the guard runs inside the test's own task."""
+    property_test = getattr(getattr(item, "obj", None), "hypothesis", None)
+    if property_test is not None and inspect.iscoroutinefunction(property_test.inner_test):
+        property_test.inner_test = leaves_nothing(property_test.inner_test)
+    elif inspect.iscoroutinefunction(getattr(item, "obj", None)):
+        item.obj = leaves_nothing(item.obj)
+    return (yield)
