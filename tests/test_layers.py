@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "host": ABOVE_SESSIONS,
     "adapters": {"root", "ports", "aio"},
 }
-"""Layer -> the layers it may know, besides itself. A layer that is not listed (root, aio, testing, cli) may know all."""
+"""Layer -> the layers it may know besides itself. One that is not listed (root, aio, testing, cli) may know all."""
 
 RUNTIMES = {"trio", "asyncio", "anyio"}
 CHANCE = {"time", "random", "secrets", "uuid"}
