@@ -143,11 +143,17 @@ class RPCError(ZCPError):
 
 
 class InvalidMessage(RPCError):
-    """Bytes or a message that cannot be accepted. `id` is the request's id where one could be read, else None."""
+    """Bytes or a message that cannot be accepted. `id` is the message's id where one could be read, else None.
 
-    def __init__(self, message: str, *, code: int = INVALID_REQUEST, id: int | str | None = None) -> None:
+    `kind` is what it seems to be: "request" (answer it with this error), "response" (`id` is that of our own request, which this
+    ends), "notification" (drop it), or None when even that could not be read.
+    """
+
+    def __init__(
+        self, message: str, *, code: int = INVALID_REQUEST, id: int | str | None = None, kind: str | None = None
+    ) -> None:
         super().__init__(code, message)
-        self.id = id
+        self.id, self.kind = id, kind
 
 
 class MessageTooLarge(InvalidMessage):

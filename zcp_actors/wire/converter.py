@@ -1,0 +1,131 @@
+"""
+Models <-> plain JSON.
+
+Owns two cattrs converters that read (a fast one, and one that finds where a failure is) and one that writes per revision.
+Refuses to know methods and bytes. Reading is strict about types, lenient about unknown fields (kept) and about null in an
+optional field (absent); writing leaves out what is None, and what belongs to another revision only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+from cattrs.gen import make_dict_unstructure_fn, override
+from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
+
+from zcp_actors.errors import InvalidParams, NotJSON
+from zcp_actors.wire.mismatch import Mismatch
+from zcp_actors.wire.model import ONLY, Model, Null, wire_name
+from zcp_actors.wire.reading import reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+M = TypeVar("M", bound=Model)
+
+_SCALARS = frozenset({str, int, bool, type(None)})
+
+_fast = reader(detailed=False)
+_careful = reader(detailed=True)
+
+
+def structure(cls: Any, raw: Any) -> Any:
+    """Read `raw` as a `cls` (a model, or a union of models that is part of one). Raises `Mismatch` with the place."""
+    try:
+        return _fast.structure(raw, cls)
+    except Exception:  # noqa: BLE001  # whatever went wrong, the careful reading says what and where
+        pass
+    return _careful.structure(raw, cls)
+
+
+def from_wire(cls: type[M], raw: Any) -> M:
+    """Read plain JSON as a model. Raises `InvalidParams` naming the place, what was expected and what came."""
+    try:
+        model: M = structure(cls, raw)
+    except Mismatch as error:
+        raise InvalidParams(error.at(getattr(cls, "__name__", "value"))) from None
+    return model
+
+
+class Writer:
+    """Models to plain JSON, for one revision (or for none: every field that is set).
+
+    `finish` holds, by class, what the revision demands beyond leaving fields out; a subclass inherits it.
+    """
+
+    def __init__(self, version: str | None = None, finish: Mapping[type[Model], Callable[[dict[str, Any]], None]] | None = None) -> None:
+        self._version, self._finish = version, finish or {}
+        converter = make_converter(detailed_validation=False)
+        converter.register_unstructure_hook_factory(_is_model, self._model_hook)
+        converter.register_unstructure_hook_factory(_is_open, lambda _: self.write)
+        converter.register_unstructure_hook(float, finite)
+        self._converter: MsgspecJsonConverter = converter
+        self._hooks: dict[type, Callable[[Any], Any]] = {}
+
+    def write(self, value: Any) -> Any:
+        """Plain JSON of a model, or of JSON with models in it. Raises `NotJSON` for anything else."""
+        kind = type(value)
+        if kind in _SCALARS:
+            return value
+        if kind is dict:
+            return {name: self.write(item) for name, item in value.items()}
+        if kind is list:
+            return [self.write(item) for item in value]
+        return (self._hooks.get(kind) or self._hook(kind, value))(value)
+
+    def _hook(self, kind: type, value: Any) -> Callable[[Any], Any]:
+        if issubclass(kind, Model):
+            hook = self._hooks[kind] = self._converter.get_unstructure_hook(kind)
+            return hook
+        if kind is float:
+            return finite
+        if kind is Null:
+            return _null
+        raise NotJSON(f"{kind.__name__} is no JSON value; `plain` turns objects into JSON: {value!r:.80}")
+
+    def _model_hook(self, cls: type[Model]) -> Callable[[Any], Any]:
+        overrides = {field.name: self._override(cls, field) for field in attrs.fields(cls)}
+        write = make_dict_unstructure_fn(cls, self._converter, **overrides)
+        finish = next((self._finish[base] for base in cls.__mro__ if base in self._finish), None)
+
+        def hook(model: Model) -> dict[str, Any]:
+            wire: dict[str, Any] = write(model)
+            if model.extra:
+                wire = {**self.write(model.extra), **wire}
+            if finish is not None:
+                finish(wire)
+            return wire
+
+        return hook
+
+    def _override(self, cls: type[Model], field: attrs.Attribute[Any]) -> Any:
+        elsewhere = self._version is not None and field.metadata.get(ONLY, self._version) != self._version
+        if field.name == "extra" or elsewhere:
+            return override(omit=True)
+        return override(rename=wire_name(field), omit_if_default=field.default is None)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Model)
+
+
+def _is_open(kind: Any) -> bool:
+    """Anything whose instances are only known when they are seen, and everything that contains others."""
+    return kind is Any or not isinstance(kind, type) or kind is Null or getattr(kind, "__origin__", None) is not None
+
+
+def finite(value: float) -> float:
+    """The number itself. Raises `NotJSON` for NaN and the infinities, which JSON cannot write."""
+    if value - value != 0:
+        raise NotJSON(f"{value} is no JSON number")
+    return value
+
+
+def _null(_: Null) -> None:
+    return None
+
+
+_everything = Writer()
+unstructure = _everything.write
+

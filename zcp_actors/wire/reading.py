@@ -1,0 +1,187 @@
+"""
+How plain JSON is read into models: the strict hooks.
+
+Owns what counts as a string, an integer, a member of a union. Refuses to convert: a number is not a string, and true is not 1.
+Only 5.0 for an integer is allowed, as JSON Schema allows it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+import attrs
+from cattrs.errors import ClassValidationError
+from cattrs.gen import make_dict_structure_fn, override
+from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
+
+from zcp_actors.wire.mismatch import Mismatch, expected
+from zcp_actors.wire.model import NULL, NULLABLE, Model, attributes_by_wire, wire_name
+from zcp_actors.wire.unions import TABLES, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Hook = Callable[[Any, Any], Any]
+
+
+def reader(*, detailed: bool) -> MsgspecJsonConverter:
+    """A converter that reads models. With `detailed` it is slower and every failure is a `Mismatch` with its path."""
+    converter = make_converter(detailed_validation=detailed)
+    converter.register_structure_hook(str, _string)
+    converter.register_structure_hook(int, _integer)
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(bool, _boolean)
+    converter.register_structure_hook(int | str, _int_or_string)
+    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is Literal, _literal)
+    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is list, lambda kind: _list(kind, converter))
+    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is dict, lambda kind: _dict(kind, converter))
+    converter.register_structure_hook_factory(_is_model, lambda cls: _model(cls, converter))
+    converter.register_structure_hook_factory(lambda kind: table(kind) is not None, lambda kind: _union(kind, converter))
+    return converter
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Model)
+
+
+def _string(value: Any, _: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise expected("string", value)
+
+
+def _integer(value: Any, _: Any) -> int:
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    raise expected("integer", value)
+
+
+def _number(value: Any, _: Any) -> float:
+    if type(value) is int or type(value) is float:
+        return value
+    raise expected("number", value)
+
+
+def _boolean(value: Any, _: Any) -> bool:
+    if value is True or value is False:
+        return bool(value)
+    raise expected("boolean", value)
+
+
+def _int_or_string(value: Any, _: Any) -> int | str:
+    if type(value) is int or isinstance(value, str):
+        return value
+    raise expected("string or integer", value)
+
+
+def _literal(kind: Any) -> Hook:
+    choices = get_args(kind)
+    wanted = "one of " + ", ".join(repr(choice) for choice in choices) if len(choices) > 1 else repr(choices[0])
+
+    def read(value: Any, _: Any) -> Any:
+        if isinstance(value, str) and value in choices:
+            return value
+        if isinstance(value, str):
+            raise Mismatch(f"expected {wanted}, got {value[:40]!r}")
+        raise expected(wanted, value)
+
+    return read
+
+
+def _list(kind: Any, converter: MsgspecJsonConverter) -> Hook:
+    (of,) = get_args(kind)
+    hook = converter.get_structure_hook(of)
+
+    def read(value: Any, _: Any) -> list[Any]:
+        if not isinstance(value, (list, tuple)):
+            raise expected("array", value)
+        items: list[Any] = []
+        try:
+            for item in value:
+                items.append(hook(item, of))  # noqa: PERF401  # the length tells which item failed
+        except Mismatch as error:
+            raise error.under(len(items)) from None
+        return items
+
+    return read
+
+
+def _dict(kind: Any, converter: MsgspecJsonConverter) -> Hook:
+    _, of = get_args(kind)
+    if of is Any:
+        return _object
+    hook = converter.get_structure_hook(of)
+
+    def read(value: Any, _: Any) -> dict[str, Any]:
+        items: dict[str, Any] = {}
+        name = ""
+        try:
+            for name, item in _object(value, None).items():
+                items[name] = hook(item, of)
+        except Mismatch as error:
+            raise (error.under(name) if name else error) from None
+        return items
+
+    return read
+
+
+def _object(value: Any, _: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, Model):
+        return value.to_dict()
+    raise expected("object", value)
+
+
+def _model(cls: type[Model], converter: MsgspecJsonConverter) -> Hook:
+    overrides = {field.name: override(rename=wire_name(field), omit=field.name == "extra") for field in attrs.fields(cls)}
+    generated = make_dict_structure_fn(cls, converter, **overrides)
+    known = attributes_by_wire(cls).keys()
+    nullables = [(field.name, wire_name(field)) for field in attrs.fields(cls) if field.metadata.get(NULLABLE)]
+
+    def read(raw: Any, _: Any) -> Model:
+        if not isinstance(raw, dict):
+            if isinstance(raw, cls):
+                return raw
+            raise expected("object", raw)
+        try:
+            model = generated(raw, cls)
+        except ClassValidationError as error:
+            raise _mismatch(cls, error) from None
+        if not raw.keys() <= known:
+            object.__setattr__(model, "extra", {name: value for name, value in raw.items() if name not in known})
+        for attribute, name in nullables:
+            if name in raw and raw[name] is None:
+                object.__setattr__(model, attribute, NULL)
+        return model
+
+    return read
+
+
+def _mismatch(cls: type[Model], group: ClassValidationError) -> Mismatch:
+    """The first finding of a careful reading, under the wire name of its field."""
+    noted, _ = group.group_exceptions()
+    error, note = noted[0]
+    name = wire_name(getattr(attrs.fields(cls), note.name))
+    if isinstance(error, Mismatch):
+        return error.under(name)
+    return Mismatch("missing", (name,)) if isinstance(error, KeyError) else Mismatch(str(error), (name,))
+
+
+def _union(kind: Any, converter: MsgspecJsonConverter) -> Hook:
+    """Read by the union's table; it answers with the member to read, or raises the `Mismatch` itself."""
+    choose = TABLES[frozenset(get_args(kind))]
+    hooks: dict[Any, Hook] = {}
+
+    def read(value: Any, _: Any) -> Any:
+        member = choose(value)
+        if member is None:
+            return None
+        hook = hooks.get(member)
+        if hook is None:
+            hook = hooks[member] = converter.get_structure_hook(member)
+        return hook(value, member)
+
+    return read

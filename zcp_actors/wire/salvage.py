@@ -1,0 +1,95 @@
+"""
+Whose message was that? Finding the id of bytes that could not be accepted.
+
+Owns the two ways: reading again without the rule that failed, and looking at the ends of a message that is too large.
+Refuses to guess: an id that stands twice, or might be inside something else, is no id.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+import jiter
+
+from zcp_actors.errors import MessageTooLarge
+from zcp_actors.wire.envelope import Kind, seems
+from zcp_actors.wire.jsonrpc import RequestId
+
+EDGE: Final = 1024
+"""Bytes looked at on both ends of a message that is too large: every implementation writes the id first or last."""
+
+_STRING = rb'"(?:[^"\\\\]|\\\\.)*"'
+_SCALAR = rb"(?:" + _STRING + rb"|-?\d+)"
+_HEAD = re.compile(rb"\s*\{(?:\s*" + _STRING + rb"\s*:\s*" + _SCALAR + rb"\s*,)*")
+_TAIL = re.compile(rb"(?:,\s*" + _STRING + rb"\s*:\s*" + _SCALAR + rb"\s*){1,3}\}\s*$")
+_NEXT_KEY = re.compile(rb"\s*(" + _STRING + rb")\s*:")
+
+
+def from_duplicates(raw: bytes) -> tuple[Kind | None, RequestId | None]:
+    """Of JSON with duplicate keys: unless a key of the envelope itself is among them."""
+    outermost: list[tuple[str, Any]] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal outermost
+        outermost = pairs
+        return dict(pairs)
+
+    try:
+        json.loads(raw, object_pairs_hook=note)
+    except (ValueError, RecursionError):
+        return None, None
+    names = [name for name, _ in outermost]
+    if len(set(names)) != len(names):
+        once = {name: item for name, item in outermost if names.count(name) == 1} if len(names) <= _FEW else {}
+        return seems(once)
+    return seems(dict(outermost))
+
+
+_FEW: Final = 64
+"""Keys of an envelope that are counted one by one; it has four, and counting is quadratic."""
+
+
+def from_edges(head: bytes, tail: bytes) -> tuple[Kind | None, RequestId | None]:
+    """Of a message of which only the ends are kept: the scalar fields before the first nested value and after the last one."""
+    members = _head_members(head) | _tail_members(tail)
+    return seems(members)
+
+
+def too_large(size: int, limit: int, head: bytes, tail: bytes) -> MessageTooLarge:
+    """The refusal of an overlong message, with its id if one stands at either end."""
+    kind, id = from_edges(head, tail)
+    text = f"message of {size} bytes is over the limit of {limit}; send less, or raise the receiver's limit"
+    return MessageTooLarge(text, id=id, kind=kind)
+
+
+def _head_members(head: bytes) -> dict[str, Any]:
+    found = _HEAD.match(head)
+    if found is None:
+        return {}
+    members = _object(found.group().rstrip().rstrip(b",") + b"}")
+    follows = _NEXT_KEY.match(head, found.end())
+    if follows is not None and (name := _text(follows.group(1))) in {"method", "params", "result", "error"}:
+        members.setdefault(name, None)
+    return members
+
+
+def _tail_members(tail: bytes) -> dict[str, Any]:
+    found = _TAIL.search(tail)
+    return {} if found is None else _object(b"{" + found.group().lstrip(b","))
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        value = jiter.from_json(raw, catch_duplicate_keys=True)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return str(jiter.from_json(raw))
+    except ValueError:
+        return ""
