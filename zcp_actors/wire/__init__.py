@@ -1,8 +1,8 @@
 """
 The wire: bytes <-> messages of both protocol revisions. No state, no trio.
 
-Owns the public names of the layer. `DIALECTS` maps a version string to its dialect. The tasks of the two revisions share names, so
-they stay in their modules: `v2025_11_25.Task`, `tasks_extension.Task`.
+Owns the public names of the layer. `DIALECTS` maps a version string to its dialect. The tasks of the two revisions
+share names, so they stay in their modules: `v2025_11_25.Task`, `tasks_extension.Task`.
 """
 
 from __future__ import annotations

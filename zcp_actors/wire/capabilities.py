@@ -1,8 +1,8 @@
 """
 Capabilities: what each side says it can do.
 
-Owns the shapes of both revisions together; a field of one revision is marked so. An empty object says yes, absence says no.
-Refuses to decide what follows from a capability.
+Owns the shapes of both revisions together; a field of one revision is marked so. An empty object says yes, absence says
+no. Refuses to decide what follows from a capability.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@ Bytes <-> messages.
 
 Owns what makes bytes a JSON-RPC message of this protocol, and the one refusal (`InvalidMessage`) for all that does not.
 Refuses to know methods and shapes: params and results stay plain dicts, a dialect reads them.
-The rule: no input raises anything else, takes more than linear time, or recurses; and a usable id is never lost, because its
-owner waits for a reply. Source: RFC 8259; JSON-RPC 2.0; MCP "basic", Messages (no batches, no null ids).
+The rule: no input raises anything else, takes more than linear time, or recurses; and a usable id is never lost,
+because its owner waits for a reply. Source: RFC 8259; JSON-RPC 2.0; MCP "basic", Messages (no batches, no null ids).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 """One message. Large enough for a photograph in base64, small enough that a hundred peers cannot fill a machine."""
 
 _ODD_NUMBER = re.compile(rb"[eE]\+?\d{3}|\d{19}")
-"""Numbers that may not fit: an exponent of three digits can be infinite, nineteen digits leave 64 bits. Rare, so only then we walk."""
+"""Numbers that may be infinite: three digits of exponent, or many digits. Rare, so only then every number is looked at."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -42,8 +42,8 @@ _encoder = msgspec.json.Encoder()
 def decode(data: bytes | bytearray | memoryview, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Message:
     """Read one message. Linear in `len(data)`.
 
-    Raises `InvalidMessage` (`MessageTooLarge` beyond `max_bytes`) with the JSON-RPC code, the kind of message it seems to be, and
-    the id where one can be read.
+    Raises `InvalidMessage` (`MessageTooLarge` beyond `max_bytes`) with the JSON-RPC code, the kind of message it seems
+    to be, and the id where one can be read.
     """
     if len(data) > max_bytes:
         raise too_large(len(data), max_bytes, bytes(data[:EDGE]), bytes(data[-EDGE:]))
@@ -66,7 +66,7 @@ def encode(message: Message, dialect: Dialect | None = None) -> bytes:
     """
     try:
         return _encoder.encode(_envelope(message, dialect))
-    except (UnicodeEncodeError, OverflowError, TypeError, RecursionError) as error:
+    except (ValueError, OverflowError, TypeError, RecursionError) as error:
         raise NotJSON(f"message cannot be written as JSON: {error}") from None
 
 

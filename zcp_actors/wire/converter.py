@@ -1,9 +1,9 @@
 """
 Models <-> plain JSON.
 
-Owns two cattrs converters that read (a fast one, and one that finds where a failure is) and one that writes per revision.
-Refuses to know methods and bytes. Reading is strict about types, lenient about unknown fields (kept) and about null in an
-optional field (absent); writing leaves out what is None, and what belongs to another revision only.
+Owns two cattrs converters that read (a fast one, and one that finds where a failure is) and one that writes per
+revision. Refuses to know methods and bytes. Reading is strict about types, lenient about unknown fields (kept) and
+about null in an optional field (absent); writing leaves out what is None, and what belongs to another revision only.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ def structure(cls: Any, raw: Any) -> Any:
     try:
         return _fast.structure(raw, cls)
     except Exception:  # noqa: BLE001  # whatever went wrong, the careful reading says what and where
-        pass
-    return _careful.structure(raw, cls)
+        return _careful.structure(raw, cls)
 
 
 def from_wire(cls: type[M], raw: Any) -> M:
@@ -54,7 +53,9 @@ class Writer:
     `finish` holds, by class, what the revision demands beyond leaving fields out; a subclass inherits it.
     """
 
-    def __init__(self, version: str | None = None, finish: Mapping[type[Model], Callable[[dict[str, Any]], None]] | None = None) -> None:
+    def __init__(
+        self, version: str | None = None, finish: Mapping[type[Model], Callable[[dict[str, Any]], None]] | None = None
+    ) -> None:
         self._version, self._finish = version, finish or {}
         converter = make_converter(detailed_validation=False)
         converter.register_unstructure_hook_factory(_is_model, self._model_hook)
@@ -128,4 +129,3 @@ def _null(_: Null) -> None:
 
 _everything = Writer()
 unstructure = _everything.write
-

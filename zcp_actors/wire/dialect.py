@@ -1,8 +1,8 @@
 """
 A dialect: one protocol revision as tables.
 
-Owns the lookup from method to shapes, and the errors of what does not fit. Refuses to know whether a method is allowed at this
-moment or by these capabilities: that is the session's.
+Owns the lookup from method to shapes, and the errors of what does not fit. Refuses to know whether a method is allowed
+at this moment or by these capabilities: that is the session's.
 The rule: no `if version` anywhere; what two revisions do differently is a row in the tables of their modules.
 """
 
@@ -40,7 +40,7 @@ class Dialect:
     client_notifications: Notices
     server_notifications: Notices
     demands: Mapping[str, Check] = attrs.field(factory=dict)
-    """By method (or "*" for any request): what this revision demands of raw params beyond their shape. Raises `Mismatch`."""
+    """By method ("*": every request): what this revision demands of raw params beyond their shape. Raises `Mismatch`."""
     alternatives: Mapping[str, Choose] = attrs.field(factory=dict)
     """By method (or "*"): the shape of a raw result that is not the usual one, or None. Raises `Mismatch`."""
     writer: Writer
@@ -57,7 +57,7 @@ class Dialect:
         return self._params(shapes[0], raw, [self.demands.get("*"), self.demands.get(method)])
 
     def notification_params(self, method: str, raw: Model | dict[str, Any] | None, *, sender: Side) -> Model:
-        """Read the params of a notification. Raises as `request_params` does; nobody is answered, so the caller notes it."""
+        """Read the params of a notification. Raises as `request_params` does; nobody is to be answered."""
         cls = (self.client_notifications if sender == "client" else self.server_notifications).get(method)
         if cls is None:
             raise MethodNotFound(method)
@@ -66,7 +66,8 @@ class Dialect:
     def result(self, method: str, raw: Model | dict[str, Any], *, sender: Side) -> Model:
         """Read the result of a request of `method`; `sender` is whoever sent the result. A model passes through.
 
-        Raises `InvalidResult` for a result that is not what the method promises, `MethodNotFound` for no method of this dialect.
+        Raises `InvalidResult` for a result that is not what the method promises, `MethodNotFound` for no method of this
+        dialect.
         """
         if isinstance(raw, Model):
             return raw

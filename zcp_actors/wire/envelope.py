@@ -2,8 +2,8 @@
 Is this JSON value a message?
 
 Owns the rules of the JSON-RPC envelope. Refuses to know methods, and to raise anything but `InvalidMessage`.
-A refusal says which kind of message it seems to be, because they end differently: a request gets an error back, a response ends
-our own request, a notification is dropped.
+A refusal says which kind of message it seems to be, because they end differently: a request gets an error back, a
+response ends our own request, a notification is dropped.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def read(value: Any) -> Message:
     if type(value) is not dict:
         raise InvalidMessage(f"expected one JSON object, got {_what(value)}")
     if value.get("jsonrpc") != "2.0":
-        _refuse(value, f"jsonrpc must be \"2.0\", got {_shown(value, 'jsonrpc')}")
+        _refuse(value, f'jsonrpc must be "2.0", got {_shown(value, "jsonrpc")}')
     if "method" in value:
         return _call(value)
     if "result" in value or "error" in value:
         return _reply(value)
-    _refuse(value, "a message has a method, a result or an error; this has none")
+    return _refuse(value, "a message has a method, a result or an error; this has none")
 
 
 def seems(value: Any) -> tuple[Kind | None, RequestId | None]:

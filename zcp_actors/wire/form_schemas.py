@@ -1,8 +1,8 @@
 """
 The small schemas a form may ask with: flat, primitive, and all of them JSON Schema.
 
-Owns the nine shapes of a field. A form's `requestedSchema` may be built from these, or be given as the plain dict it becomes.
-`from_wire(PrimitiveSchemaDefinition, raw)` tells them apart: by `type`, then by how the choices are written.
+Owns the nine shapes of a field. A form's `requestedSchema` may be built from these, or be given as the plain dict it
+becomes. `from_wire(PrimitiveSchemaDefinition, raw)` tells them apart: by `type`, then by how the choices are written.
 """
 
 from __future__ import annotations

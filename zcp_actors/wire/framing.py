@@ -1,9 +1,9 @@
 """
 Lines out of a stream of bytes.
 
-Owns the splitting at newlines and the limit on a line. Refuses to know what a line says, except for the id of one that is too long.
-The rule: every byte is looked at once and never more than `max_bytes` of them are kept, however the stream is cut.
-Source: MCP transports, stdio: messages are delimited by newlines and contain none.
+Owns the splitting at newlines and the limit on a line. Refuses to know what a line says, except for the id of one that
+is too long. The rule: every byte is looked at once and never more than `max_bytes` of them are kept, however the stream
+is cut. Source: MCP transports, stdio: messages are delimited by newlines and contain none.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Lines:
     def feed(self, data: bytes | bytearray | memoryview) -> list[bytes | InvalidMessage]:
         """The lines that `data` completes, without their ends; blank ones are left out.
 
-        An overlong line is one `MessageTooLarge`: at once if its id stands at its beginning, else when its end has come.
+        An overlong line is one `MessageTooLarge`: at once if its id stands at its beginning, else when its end has
+        come.
         """
         found: list[bytes | InvalidMessage] = []
         buffer = self._buffer

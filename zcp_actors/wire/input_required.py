@@ -1,8 +1,8 @@
 """
 Questions inside a result (2026-07-28): what the server still needs, and how the client's retry brings it.
 
-Owns the embedded requests, which have a method and params and no id, and the answers. An answer carries no tag: its own required
-field tells which it is. Refuses to open `request_state`: it is the server's, and the client echoes it.
+Owns the embedded requests, which have a method and params and no id, and the answers. An answer carries no tag: its own
+required field tells which it is. Refuses to open `request_state`: it is the server's, and the client echoes it.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 The JSON-RPC 2.0 envelope: four kinds of message, and nothing about their contents.
 
 Owns the envelope's types. Refuses to know methods, dialects, bytes (`codec` has those) and sessions.
-`params` and `result` are a model in process, or the plain JSON object that came off a wire; a dialect turns one into the other.
-Source: JSON-RPC 2.0; MCP 2025-11-25 and 2026-07-28, "basic", Messages: ids are strings or integers and never null,
-and they keep their type: `1` is not `"1"`.
+`params` and `result` are a model in process, or the plain JSON object that came off a wire; a dialect turns one into
+the other. Source: JSON-RPC 2.0; MCP 2025-11-25 and 2026-07-28, "basic", Messages: ids are strings or integers and never
+null, and they keep their type: `1` is not `"1"`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 Names that travel: the protocol revisions and the reserved keys of `_meta`.
 
 Owns strings only. Refuses to know what stands under a key.
-Source: 2026-07-28 schema, `RequestMetaObject`, `ResultMetaObject`, `NotificationMetaObject`; 2025-11-25 tasks, `related-task`.
+Source: 2026-07-28 schema, `RequestMetaObject`, `ResultMetaObject`, `NotificationMetaObject`; 2025-11-25 tasks,
+`related-task`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
 SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
 RELATED_TASK: Final = "io.modelcontextprotocol/related-task"
 MODEL_IMMEDIATE_RESPONSE: Final = "io.modelcontextprotocol/model-immediate-response"
-PROGRESS_TOKEN: Final = "progressToken"
+PROGRESS_TOKEN: Final = "progressToken"  # noqa: S105  # no secret
 
 TASKS_EXTENSION: Final = "io.modelcontextprotocol/tasks"
 """The key of the tasks extension under `capabilities.extensions`."""

@@ -1,15 +1,23 @@
 """
 A value that is not what its shape says.
 
-Owns the finding: where, what was expected, what came. Refuses to know whether it is a bad request or a bad result; whoever
-asked for the reading says that.
+Owns the finding: where, what was expected, what came. Refuses to know whether it is a bad request or a bad result;
+whoever asked for the reading says that.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-_JSON_WORDS = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+_JSON_WORDS = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    type(None): "null",
+}
 
 
 class Mismatch(ValueError):

@@ -1,8 +1,8 @@
 """
 `Model`: what every message shape is made of.
 
-Owns the mapping between Python attributes and wire names, the fields nobody declared (`extra`), and the two ways to read a
-model: by attribute, which gives models, and by wire name, which gives plain JSON.
+Owns the mapping between Python attributes and wire names, the fields nobody declared (`extra`), and the two ways to
+read a model: by attribute, which gives models, and by wire name, which gives plain JSON.
 Refuses to know bytes, methods and revisions; `only` merely notes on a field the one revision that has it.
 The rule: on the wire `None` is absent. Where JSON's null says something, the field is required, or holds `NULL`.
 """
@@ -57,9 +57,9 @@ def named(wire: str, default: Any = None) -> Any:
 class Model:
     """Base of all message shapes: immutable, keyword-only, and readable as a mapping of wire names.
 
-    `model.input_schema` and `model["inputSchema"]` are the same field; the second is plain JSON, nested models included.
-    `dict(model)` and `model.to_dict()` are the wire form. A model equals another of its class with equal fields, or the
-    plain dict of its wire form.
+    `model.input_schema` and `model["inputSchema"]` are the same field; the second is plain JSON, nested models
+    included. `dict(model)` and `model.to_dict()` are the wire form. A model equals another of its class with equal
+    fields, or the plain dict of its wire form.
     """
 
     extra: dict[str, Any] = attrs.field(factory=dict)
@@ -67,7 +67,8 @@ class Model:
 
     def to_dict(self) -> dict[str, Any]:
         """The wire form, as plain JSON."""
-        return _plain(self)
+        wire: dict[str, Any] = _plain(self)
+        return wire
 
     def keys(self) -> list[str]:
         """The wire names that are present."""
@@ -81,11 +82,12 @@ class Model:
             return default
 
     def __getitem__(self, name: str) -> Any:
-        attribute = attributes_by_wire(type(self)).get(name)
+        cls: Any = type(self)
+        attribute = attributes_by_wire(cls).get(name)
         if attribute is None:
             return self.extra[name]
         value = getattr(self, attribute)
-        if value is None and not required(type(self), attribute):
+        if value is None and not required(cls, attribute):
             raise KeyError(name)
         return _plain(value)
 
@@ -122,15 +124,15 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def attributes_by_wire(cls: type[Model]) -> Mapping[str, str]:
-    """Wire name -> attribute name, without `extra`."""
+def attributes_by_wire(cls: Any) -> Mapping[str, str]:
+    """Wire name -> attribute name of a class of models, without `extra`."""
     return {wire_name(field): field.name for field in attrs.fields(cls) if field.name != "extra"}
 
 
-@cache
 def required(cls: type[Model], attribute: str) -> bool:
     """Whether the shape demands this attribute, so that None in it means null."""
-    return getattr(attrs.fields(cls), attribute).default is attrs.NOTHING
+    demanded: bool = getattr(attrs.fields(cls), attribute).default is attrs.NOTHING
+    return demanded
 
 
 def wire_name(field: attrs.Attribute[Any]) -> str:

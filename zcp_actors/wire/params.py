@@ -1,7 +1,8 @@
 """
 What the params of requests and notifications have in common.
 
-Owns the base shapes. Refuses to know any one method. `meta` is always the raw `_meta` object: its keys are in `meta_keys`.
+Owns the base shapes. Refuses to know any one method. `meta` is always the raw `_meta` object: its keys are in
+`meta_keys`.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """
 `plain`: a user's value as fresh, plain JSON.
 
-Owns what counts as JSON-able and the errors that say why something is not. Refuses to guess: bytes, sets and unknown objects are
-the author's to convert, because the wire has no one way to carry them.
+Owns what counts as JSON-able and the errors that say why something is not. Refuses to guess: bytes, sets and unknown
+objects are the author's to convert, because the wire has no one way to carry them.
 """
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import enum
 import pathlib
 import uuid
@@ -25,19 +25,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_DEPTH: Final = 128
-"""Levels of arrays and objects in one message. Real messages stay below 30, a syntax tree as JSON below 100; the parsers of
+"""Levels of arrays and objects in one message. Real messages stay below 30, a syntax tree as JSON below 100; the
+parsers of
 other peers give up from about 200 on."""
 
-_WRITABLE_BY_MSGSPEC = (datetime.datetime, datetime.date, datetime.time, datetime.timedelta, uuid.UUID, Decimal)
+_WRITABLE_BY_MSGSPEC = (dt.datetime, dt.date, dt.time, dt.timedelta, uuid.UUID, Decimal)
 
 
 def plain(value: Any, path: str = "arguments") -> Any:
     """A deep copy of `value` as dicts, lists, strings, numbers, booleans and None.
 
-    Tuples become arrays; models, attrs classes, dataclasses, pydantic models and msgspec structs become objects; an enum becomes
-    its value; dates, UUIDs, decimals and paths become strings.
-    Raises `NotJSON`, naming the place below `path`, for what no JSON can carry: NaN and infinities, keys that are not strings, lone
-    surrogates, bytes, sets, other objects, cycles, and nesting beyond `MAX_DEPTH`.
+    Tuples become arrays; models, attrs classes, dataclasses, pydantic models and msgspec structs become objects; an
+    enum becomes its value; dates, UUIDs, decimals and paths become strings.
+    Raises `NotJSON`, naming the place below `path`, for what no JSON can carry: NaN and infinities, keys that are not
+    strings, lone surrogates, bytes, sets, other objects, cycles, and nesting beyond `MAX_DEPTH`.
     """
     kind = type(value)
     if kind is dict:
@@ -115,7 +116,7 @@ def _other(value: Any, path: str, depth: int) -> Any:
 
 
 def _fields(value: Any, path: str) -> dict[str, Any] | None:
-    """The fields of an object that declares some; nested objects come out as they are and are converted in their turn."""
+    """The fields of an object that declares some; nested objects come out as they are, their turn is next."""
     if isinstance(value, type):
         return None
     if isinstance(value, Model):

@@ -1,8 +1,8 @@
 """
 How plain JSON is read into models: the strict hooks.
 
-Owns what counts as a string, an integer, a member of a union. Refuses to convert: a number is not a string, and true is not 1.
-Only 5.0 for an integer is allowed, as JSON Schema allows it.
+Owns what counts as a string, an integer, a member of a union. Refuses to convert: a number is not a string, and true is
+not 1. Only 5.0 for an integer is allowed, as JSON Schema allows it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,18 @@ def reader(*, detailed: bool) -> MsgspecJsonConverter:
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _boolean)
     converter.register_structure_hook(int | str, _int_or_string)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is Literal, _literal)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is list, lambda kind: _list(kind, converter))
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is dict, lambda kind: _dict(kind, converter))
+    converter.register_structure_hook_factory(_is(Literal), _literal)
+    converter.register_structure_hook_factory(_is(list), lambda kind: _list(kind, converter))
+    converter.register_structure_hook_factory(_is(dict), lambda kind: _dict(kind, converter))
     converter.register_structure_hook_factory(_is_model, lambda cls: _model(cls, converter))
-    converter.register_structure_hook_factory(lambda kind: table(kind) is not None, lambda kind: _union(kind, converter))
+    converter.register_structure_hook_factory(
+        lambda kind: table(kind) is not None, lambda kind: _union(kind, converter)
+    )
     return converter
+
+
+def _is(generic: Any) -> Callable[[Any], bool]:
+    return lambda kind: get_origin(kind) is generic
 
 
 def _is_model(kind: Any) -> bool:
@@ -135,13 +141,15 @@ def _object(value: Any, _: Any) -> dict[str, Any]:
     raise expected("object", value)
 
 
-def _model(cls: type[Model], converter: MsgspecJsonConverter) -> Hook:
-    overrides = {field.name: override(rename=wire_name(field), omit=field.name == "extra") for field in attrs.fields(cls)}
+def _model(cls: Any, converter: MsgspecJsonConverter) -> Hook:
+    overrides: dict[str, Any] = {
+        field.name: override(rename=wire_name(field), omit=field.name == "extra") for field in attrs.fields(cls)
+    }
     generated = make_dict_structure_fn(cls, converter, **overrides)
     known = attributes_by_wire(cls).keys()
     nullables = [(field.name, wire_name(field)) for field in attrs.fields(cls) if field.metadata.get(NULLABLE)]
 
-    def read(raw: Any, _: Any) -> Model:
+    def read(raw: Any, _: Any) -> Any:
         if not isinstance(raw, dict):
             if isinstance(raw, cls):
                 return raw

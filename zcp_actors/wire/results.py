@@ -1,8 +1,8 @@
 """
 What results have in common.
 
-Owns the base shapes. Refuses to know any one method. A result whose `result_type` is None is complete: 2026-07-28 says so of an
-absent `resultType`, and its dialect writes the word out.
+Owns the base shapes. Refuses to know any one method. A result whose `result_type` is None is complete: 2026-07-28 says
+so of an absent `resultType`, and its dialect writes the word out.
 """
 
 from __future__ import annotations
@@ -47,6 +47,6 @@ class CacheableResult(Result):
 
 @attrs.frozen(kw_only=True, eq=False)
 class CacheablePage(CacheableResult):
-    """One page that may be kept. (Slotted classes have one base, so this is not a `PaginatedResult` as well.)"""
+    """One page that may be kept. (Slotted classes have one base, so it is not also a `PaginatedResult`.)"""
 
     next_cursor: str | None = None

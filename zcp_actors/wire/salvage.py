@@ -52,7 +52,7 @@ _FEW: Final = 64
 
 
 def from_edges(head: bytes, tail: bytes) -> tuple[Kind | None, RequestId | None]:
-    """Of a message of which only the ends are kept: the scalar fields before the first nested value and after the last one."""
+    """Of a message whose ends are kept: the scalar fields before the first nested value and after the last one."""
     members = _head_members(head) | _tail_members(tail)
     return seems(members)
 

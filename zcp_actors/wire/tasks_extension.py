@@ -1,8 +1,8 @@
 """
 The tasks extension of 2026-07-28: tasks the server decides on, flat results, questions and answers inside them.
 
-Owns its shapes and its rows for the dialect's tables. Refuses to know the tasks of 2025-11-25, whose names are nearly the same.
-Source: SEP-2663, tasks-extension schema; where its examples contradict its prose, the prose.
+Owns its shapes and its rows for the dialect's tables. Refuses to know the tasks of 2025-11-25, whose names are nearly
+the same. Source: SEP-2663, tasks-extension schema; where its examples contradict its prose, the prose.
 """
 
 from __future__ import annotations

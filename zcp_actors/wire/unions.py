@@ -129,7 +129,11 @@ def _form_field(value: Any) -> Any:
         return BooleanSchema
     if kind == "array":
         items = value.get("items")
-        return TitledMultiSelectEnumSchema if isinstance(items, dict) and "anyOf" in items else UntitledMultiSelectEnumSchema
+        return (
+            TitledMultiSelectEnumSchema
+            if isinstance(items, dict) and "anyOf" in items
+            else UntitledMultiSelectEnumSchema
+        )
     if kind != "string":
         raise Mismatch(f"expected a primitive type, got {kind!r:.40}", ("type",))
     return _string_field(value)
@@ -151,7 +155,11 @@ TABLES: dict[frozenset[Any], Chooser] = {
     _members(AnyResourceContents): by_field(AnyResourceContents, text=TextResourceContents, blob=BlobResourceContents),
     _members(InputRequest): tagged("method", InputRequest),
     _members(InputResponse): by_field(
-        InputResponse, action=ElicitResult, roots=ListRootsResult, content=CreateMessageResult, model=CreateMessageResult
+        InputResponse,
+        action=ElicitResult,
+        roots=ListRootsResult,
+        content=CreateMessageResult,
+        model=CreateMessageResult,
     ),
     _members(ElicitRequestParams): _elicitation,
     _members(dict[str, Any] | ElicitRequestedSchema): lambda _: dict[str, Any],

@@ -2,7 +2,7 @@
 The dialect of 2025-11-25: a handshake, requests in both directions, and tasks the requestor asks for.
 
 Owns its tables and the shapes of its tasks. Refuses to know the other revision.
-A request that was sent with `task` is answered by a `CreateTaskResult`; whether that was wanted is the session's to know.
+A request sent with `task` is answered by a `CreateTaskResult`; whether that was wanted is the session's to know.
 Source: 2025-11-25 schema; basic/utilities/tasks.
 """
 
@@ -48,7 +48,10 @@ TaskStatus = Literal["working", "input_required", "completed", "failed", "cancel
 
 @attrs.frozen(kw_only=True, eq=False)
 class Task(Model):
-    """A task, as its receiver tells of it. Times are ISO 8601, `ttl` and `poll_interval` milliseconds; `ttl` None is for ever."""
+    """A task, as its receiver tells of it.
+
+    Times are ISO 8601; `ttl` and `poll_interval` are milliseconds, and a `ttl` of None is for ever.
+    """
 
     task_id: str
     status: TaskStatus
@@ -113,7 +116,7 @@ class CancelTaskRequestParams(RequestParams):
 
 @attrs.frozen(kw_only=True, eq=False)
 class GetTaskPayloadResult(Result):
-    """Exactly what the task's own request would have got. Its fields are in `extra`; read them by that request's method."""
+    """Exactly what the task's own request would have got: in `extra`, to be read by that request's method."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -128,7 +131,7 @@ class TaskStatusNotificationParams(TaskResult):
     """A task changed; this is all of it."""
 
 
-_TASK_REQUESTS: Final = {
+_TASK_REQUESTS: Final[dict[str, tuple[type[Model], type[Model]]]] = {
     "tasks/get": (GetTaskRequestParams, GetTaskResult),
     "tasks/result": (GetTaskPayloadRequestParams, GetTaskPayloadResult),
     "tasks/cancel": (CancelTaskRequestParams, CancelTaskResult),
@@ -204,5 +207,8 @@ DIALECT: Final = Dialect(
     },
     demands={"elicitation/create": _elicitation_id},
     alternatives={"tools/call": _task, "sampling/createMessage": _task, "elicitation/create": _task},
-    writer=Writer(V2025_11_25, {CallToolResult: _objects_only, ToolResultContent: _objects_only, Tool: _object_schema_only}),
+    writer=Writer(
+        V2025_11_25,
+        {CallToolResult: _objects_only, ToolResultContent: _objects_only, Tool: _object_schema_only},
+    ),
 )

@@ -1,8 +1,8 @@
 """
 The dialect of 2026-07-28: no handshake, no requests from the server, every request says who asks and what they can.
 
-Owns its tables, with the rows of the tasks extension among them. Refuses to know the other revision, and whether an extension was
-declared.
+Owns its tables, with the rows of the tasks extension among them. Refuses to know the other revision, and whether an
+extension was declared.
 Source: 2026-07-28 schema. An absent `resultType` is read as complete and always written; an unknown one is invalid.
 """
 
@@ -101,7 +101,7 @@ def _cacheable(wire: dict[str, Any]) -> None:
 
 
 def _untyped(wire: dict[str, Any]) -> None:
-    """Answers travel inside params and status inside notifications: they are no results, so they have no result type."""
+    """Answers travel inside params, status inside notifications: they are no results and have no result type."""
     wire.pop("resultType", None)
 
 
