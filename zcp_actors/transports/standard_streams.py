@@ -1,0 +1,170 @@
+"""
+The server end of stdio: this process's own standard input and output, taken for the wire.
+
+Owns file descriptors 0 and 1 while open. Refuses to know JSON, sessions and signals.
+The rule: nothing but `post` reaches the wire. `print`, C code and subprocesses find descriptor 1 leading to standard
+error, and descriptor 0 empty, so a tool can neither speak out of turn nor steal a message.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import sys
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+import trio
+
+from zcp_actors.errors import ConnectionLost, StartFailed, UsageError
+from zcp_actors.transports.command import MAX_MESSAGE
+from zcp_actors.transports.inlet import Inlet
+from zcp_actors.transports.outbox import Outbox
+from zcp_actors.transports.tending import Tending, tend
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+_LAST_WORDS = 1.0
+"""Seconds for what is queued to reach a peer that may read slowly, or no more, when the block is left."""
+
+_FIRST_PRIVATE = 3
+"""Descriptors below are the standard ones, which C libraries write to by number."""
+
+_taken = False
+
+
+class StandardStreams:
+    """The wire to the process that started us. Made by `open_standard_streams`; the same shape as a `Child`'s."""
+
+    def __init__(self, stdin: int, stdout: int, max_message: int) -> None:
+        self._inlet = Inlet(stdin, max_message, pollable=_reads_when_ready(stdin))
+        # A host that reads nothing can be told nothing: its requests are void, too.
+        self._outbox = Outbox(stdout, "the host", pollable=_writes_when_ready(stdout), on_lost=self._inlet.end)
+
+    def lines(self) -> Inlet:
+        """Return the lines from the host, for one task at a time: `async for`, or `receive` for a batch.
+
+        An item is the line's bytes, or `InvalidMessage`. They end with the input, or when the host reads no more.
+        """
+        return self._inlet
+
+    def post(self, line: bytes) -> None:
+        """Queue one line, without its newline. Never waits. Raises `ConnectionLost`."""
+        self._outbox.post(line)
+
+    async def room(self) -> None:
+        """Wait until less than the high-water mark is queued. Raises `ConnectionLost`."""
+        await self._outbox.room()
+
+    async def flushed(self) -> None:
+        """Wait until everything posted has been handed to the system. Raises `ConnectionLost`."""
+        await self._outbox.flushed()
+
+    @asynccontextmanager
+    async def attended(self) -> AsyncIterator[None]:
+        """Write what is posted for the time of the block; `open_standard_streams` does."""
+        async with tend((self._outbox.run,), self._leave):
+            yield
+
+    async def _leave(self, tending: Tending) -> None:
+        """Let what is queued leave, then end both directions before their descriptors are closed."""
+        with trio.move_on_after(_LAST_WORDS, shield=True), suppress(ConnectionLost):
+            await self.flushed()
+        self._outbox.shut()
+        self._inlet.end()
+
+
+@asynccontextmanager
+async def open_standard_streams(max_message: int = MAX_MESSAGE) -> AsyncIterator[StandardStreams]:
+    """Take this process's standard input and output for the wire until the block is left, then give them back.
+
+    What is queued then has one second to leave, also when cancelled. SIGTERM and SIGINT are the caller's to handle.
+    Raises `UsageError` when they are taken already, `StartFailed` when one of them is closed.
+    """
+    with ExitStack() as undo:
+        stdin, stdout = _take(undo)
+        streams = StandardStreams(stdin, stdout, max_message)
+        async with streams.attended():
+            yield streams
+
+
+def _take(undo: ExitStack) -> tuple[int, int]:
+    """Move descriptors 0 and 1 to private ones, until `undo`: return those."""
+    if _taken:
+        message = "this process's standard streams are taken already: only one server per process can speak over stdio"
+        raise UsageError(message)
+    stdin = _private(0, "input", undo)
+    stdout = _private(1, "output", undo)
+    undo.enter_context(_marked())
+    undo.callback(os.dup2, stdin, 0)
+    undo.callback(os.dup2, stdout, 1)
+    undo.enter_context(_printing_to_stderr())
+    if _writes_when_ready(stdout):
+        # The flag belongs to the open file, which the process that started us may share.
+        undo.callback(os.set_blocking, stdout, os.get_blocking(stdout))
+        os.set_blocking(stdout, False)
+    _point(0, os.devnull, os.O_RDONLY)
+    try:
+        os.dup2(2, 1)
+    except OSError:
+        _point(1, os.devnull, os.O_WRONLY)
+    return stdin, stdout
+
+
+def _private(fd: int, name: str, undo: ExitStack) -> int:
+    """Return a copy of `fd` that no subprocess inherits."""
+    try:
+        copy = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_PRIVATE)
+    except OSError as error:
+        message = f"cannot serve over stdio: standard {name} is closed. Start the server with both streams open"
+        raise StartFailed(message) from error
+    undo.callback(os.close, copy)
+    return copy
+
+
+@contextmanager
+def _marked() -> Iterator[None]:
+    global _taken  # noqa: PLW0603  # descriptors are the process's, so is this
+    _taken = True
+    try:
+        yield
+    finally:
+        _taken = False
+
+
+@contextmanager
+def _printing_to_stderr() -> Iterator[None]:
+    """Keep Python's own buffer of `sys.stdout` from carrying text across the moments the descriptor changes hands."""
+    stdout = sys.stdout
+    buffered = stdout.line_buffering if isinstance(stdout, TextIOWrapper) else None
+    if stdout is not None:
+        stdout.flush()
+    if isinstance(stdout, TextIOWrapper):
+        stdout.reconfigure(line_buffering=True)
+    try:
+        yield
+    finally:
+        if isinstance(stdout, TextIOWrapper):
+            stdout.reconfigure(line_buffering=buffered)  # flushes: what was printed still goes to standard error
+
+
+def _point(fd: int, path: str, flags: int) -> None:
+    opened = os.open(path, flags)
+    if opened != fd:
+        os.dup2(opened, fd)
+        os.close(opened)
+
+
+def _reads_when_ready(fd: int) -> bool:
+    """Tell whether a read after "readable" never waits: then neither a thread nor the non-blocking flag is needed."""
+    mode = os.fstat(fd).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd)
+
+
+def _writes_when_ready(fd: int) -> bool:
+    """Tell whether the descriptor can be made non-blocking. A terminal would share that with our own stderr."""
+    mode = os.fstat(fd).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
