@@ -77,8 +77,7 @@ class Catalogue(Generic[Entry]):
     def add(self, name: str, entry: Entry, *, replace: bool = False) -> None:
         """Register `entry` at the end, or in the place of the one it replaces. Raises `SchemaError` for a taken name."""
         if name in self._entries and not replace:
-            msg = f"there already is a {self.noun} {name!r}; give this one another name, or pass replace=True"
-            raise SchemaError(msg)
+            raise SchemaError(f"there already is a {self.noun} {name!r}; give this one another name, or pass replace=True")
         self._entries[name] = entry
         self.served = True
         self._listeners.announce(Changed(self.kind))
@@ -88,8 +87,7 @@ class Catalogue(Generic[Entry]):
         try:
             entry = self._entries.pop(name)
         except KeyError:
-            msg = f"there is no {self.noun} {name!r} to remove; {self.known()}"
-            raise UsageError(msg) from None
+            raise UsageError(f"there is no {self.noun} {name!r} to remove; {self.known()}") from None
         self._listeners.announce(Changed(self.kind))
         return entry
 

@@ -38,8 +38,6 @@ class Signature:
     """Filled with what the client sends, by name, in order."""
     open: bool
     """True when the handler takes any further name (`**kwargs`)."""
-    hints: dict[str, Any]
-    """The annotations of `client` and of "return", as far as they can be resolved."""
 
     @property
     def injected(self) -> tuple[str, ...]:
@@ -64,60 +62,53 @@ def read(handler: Callable[..., Any], *, declared: Collection[str] = ()) -> Sign
     task = next((name for name, given in named.items() if _takes_task(given, declared)), None)
     client = {name: given for name, given in named.items() if name not in context and name != task}
     kinds = {given.kind for given in parameters.values()}
-    return Signature(context, task, client, inspect.Parameter.VAR_KEYWORD in kinds, hints)
+    return Signature(context, task, client, inspect.Parameter.VAR_KEYWORD in kinds)
 
 
 def is_async(handler: Callable[..., Any]) -> bool:
     """Tell whether calling `handler` gives a coroutine, as far as its definition shows."""
-    while isinstance(handler, functools.partial):
-        handler = handler.func
-    call = handler if inspect.isroutine(handler) else getattr(type(handler), "__call__", handler)  # noqa: B004 - looked up on the type, as a call does
-    return inspect.iscoroutinefunction(inspect.unwrap(handler)) or inspect.iscoroutinefunction(call)
+    return inspect.iscoroutinefunction(inspect.unwrap(underlying(handler)))
 
 
 def name_of(handler: Callable[..., Any]) -> str:
     """Return the name a handler goes by when its author gives none. Raises `SchemaError` for a nameless one."""
-    while isinstance(handler, functools.partial):
-        handler = handler.func
+    handler = _bare(handler)
     name = getattr(handler, "__name__", None) or type(handler).__name__
     if name == "<lambda>":
-        msg = "a lambda has no name of its own; pass name="
-        raise SchemaError(msg)
+        raise SchemaError("a lambda has no name of its own; pass name=")
     return str(name)
 
 
-def description_of(handler: Callable[..., Any]) -> str | None:
-    """Return the docstring of a handler (of its `__call__` for an object), cleaned of indentation."""
+def underlying(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that runs when `handler`, perhaps a partial, a method or an object with `__call__`, is called."""
+    handler = _bare(handler)
+    return handler if inspect.isroutine(handler) or isinstance(handler, type) else type(handler).__call__
+
+
+def _bare(handler: Callable[..., Any]) -> Callable[..., Any]:
     while isinstance(handler, functools.partial):
         handler = handler.func
-    if not inspect.isroutine(handler):
-        handler = getattr(type(handler), "__call__", handler)  # noqa: B004 - looked up on the type, as a call does
-        own = getattr(handler, "__doc__", None)
-        return inspect.cleandoc(own) if own and inspect.isfunction(handler) else None
-    return inspect.cleandoc(handler.__doc__) if handler.__doc__ else None
+    return handler
 
 
 def _parameters(handler: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     try:
         parameters = inspect.signature(handler).parameters
     except (TypeError, ValueError) as error:
-        msg = f"{handler!r} cannot be registered: it has no readable signature ({error}); wrap it in a function of your own"
-        raise SchemaError(msg) from error
+        raise SchemaError(f"{handler!r} has no readable signature ({error}); wrap it in a function of your own") from error
     for name, given in parameters.items():
         if given.kind is inspect.Parameter.POSITIONAL_ONLY and given.default is inspect.Parameter.empty:
-            msg = f"{handler!r} takes {name!r} by position only; a client fills parameters by name, so take it by name"
-            raise SchemaError(msg)
+            raise SchemaError(f"{handler!r} takes {name!r} by position only; clients fill parameters by name: remove the '/'")
     return dict(parameters)
 
 
 def _hints(handler: Callable[..., Any]) -> dict[str, Any]:
-    while isinstance(handler, functools.partial):
-        handler = handler.func
-    source = inspect.unwrap(handler) if inspect.isroutine(handler) else getattr(type(handler), "__call__", handler)  # noqa: B004 - looked up on the type, as a call does
+    """Return the annotations, evaluated if that is possible, else as they are written."""
+    function = inspect.unwrap(underlying(handler))
     try:
-        return typing.get_type_hints(source, include_extras=True)
-    except Exception:  # noqa: BLE001 - evaluating a string annotation runs the author's code; whatever it raises, the string stays
-        return dict(getattr(source, "__annotations__", {}))
+        return typing.get_type_hints(function, include_extras=True)
+    except Exception:  # noqa: BLE001 - evaluating a string annotation runs the author's code, which may raise anything
+        return dict(getattr(function, "__annotations__", {}))
 
 
 def _takes_context(given: inspect.Parameter, hint: Any, declared: Collection[str]) -> bool:
