@@ -1,0 +1,86 @@
+"""
+Restarting several children together: one_for_all and rest_for_one.
+
+Owns the order (stop the group in reverse, wait, start it in order) and that one regrouping runs at a time.
+Refuses to decide whether to restart at all; the supervisor has spent its budget before it asks.
+The rule that keeps it honest: it runs in a task of its own, so its supervisor hears of other ends meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from zcp_actors.actors.exit import Exit
+from zcp_actors.actors.strategy import Restart, Strategy
+
+if TYPE_CHECKING:
+    from zcp_actors.actors.seat import Seat
+    from zcp_actors.actors.supervisor import Supervisor
+
+_REGROUPED = Exit("stopped", reason="restarted together with a sibling that failed")
+
+
+class Regroup:
+    """The regroupings of one supervisor, one after the other."""
+
+    __slots__ = ("_asked", "_busy", "_supervisor", "leaving", "scope")
+
+    def __init__(self, supervisor: Supervisor[Any]) -> None:
+        self._supervisor = supervisor
+        self._asked: dict[Seat, float] = {}
+        self._busy = False
+        self.leaving: set[Seat] = set()
+        """Those whose end was asked for here: it is neither news nor a failure."""
+        self.scope = trio.CancelScope()
+
+    def ask(self, seat: Seat, delay: float) -> None:
+        """Restart the group of `seat`, which has ended, in `delay` seconds: after a regrouping that runs now."""
+        self._asked[seat] = delay
+        if not self._busy:
+            self._busy = True
+            self._supervisor._nursery.start_soon(self._run)
+
+    async def _run(self) -> None:
+        with self.scope:
+            while self._asked:
+                seat, delay = self._asked.popitem()
+                if seat._status() == "restarting":
+                    await self._regroup(seat, delay)
+            self._busy = False
+
+    async def _regroup(self, seat: Seat, delay: float) -> None:
+        group = self._group(seat)
+        for each in reversed(group):
+            await self._dismiss(each)
+        await trio.sleep(delay)
+        for each in group:
+            if each._status() == "restarting":
+                if not self._supervisor._revive(each):
+                    return
+                await each.gone_or_started()
+                if each._status() != "running":
+                    return
+
+    def _group(self, seat: Seat) -> list[Seat]:
+        seats = list(reversed(self._supervisor._seats()))
+        if self._supervisor.strategy is Strategy.REST_FOR_ONE:
+            seats = seats[seats.index(seat) :]
+        return seats
+
+    async def _dismiss(self, seat: Seat) -> None:
+        """End one member, in its grace or by cancelling it; its mail waits unless it is never restarted."""
+        if seat._status() not in ("starting", "running"):
+            return
+        if seat.restart is Restart.NEVER:
+            seat._stop(_REGROUPED)
+        else:
+            self.leaving.add(seat)
+            seat.leave(_REGROUPED)
+        with trio.move_on_after(seat.grace):
+            await seat.gone.wait()
+        if not seat.gone.is_set():
+            seat.scope.cancel("grace ran out")
+            await seat.gone.wait()
+        self.leaving.discard(seat)

@@ -1,0 +1,218 @@
+"""
+A one-shot answer, and who waits for whom.
+
+Owns the parking and waking of whoever waits for an answer. Refuses to know what is asked or of whom.
+The rule that keeps it honest: settling, giving up and running out of time are each one synchronous step,
+so of any two of them the first decides and the second is refused. This module and `workers` are the only ones
+in the project that park and wake tasks by `trio.lowlevel`.
+"""
+
+from __future__ import annotations
+
+import math
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import trio
+
+from zcp_actors.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zcp_actors.actors.host import Host
+    from zcp_actors.actors.ref import Ref
+    from zcp_actors.actors.timers import Timers
+
+T = TypeVar("T")
+
+checkpoint = trio.lowlevel.checkpoint
+
+_OPEN, _SET, _FAILED, _ABANDONED = range(4)
+
+
+class Reply(Generic[T]):
+    """An answer that comes once. The first settlement wins; later ones are refused, never applied.
+
+    Any number of tasks may wait. When the last of them gives up (cancelled, or out of time) the reply is abandoned:
+    nothing can arrive late, and whoever was to answer can see that nobody wants it any more.
+    """
+
+    __slots__ = ("_debtor", "_listeners", "_state", "_tasks", "_value")
+
+    def __init__(self) -> None:
+        self._state = _OPEN
+        self._value: Any = None
+        # A lone waiting task, the usual case, is kept bare; a list only when there are several.
+        self._tasks: trio.lowlevel.Task | list[trio.lowlevel.Task] | None = None
+        self._listeners: list[Callable[[Reply[T]], None]] | None = None
+        # The usual listener is the host that owes the answer: a slot of its own saves it a list and a closure.
+        self._debtor: Host | None = None
+
+    def __repr__(self) -> str:
+        return f"<Reply {('open', 'set', 'failed', 'abandoned')[self._state]}>"
+
+    @property
+    def open(self) -> bool:
+        """Neither settled nor abandoned: an answer would still be taken."""
+        return self._state == _OPEN
+
+    @property
+    def settled(self) -> bool:
+        """An answer, or an error, was given."""
+        return self._state in (_SET, _FAILED)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whoever waited has given up."""
+        return self._state == _ABANDONED
+
+    def set(self, value: T) -> bool:
+        """Answer. False when it came too late: already settled, or abandoned."""
+        return self._settle(_SET, value)
+
+    def fail(self, error: BaseException) -> bool:
+        """Answer with an error, raised at whoever waits. False when it came too late."""
+        return self._settle(_FAILED, error)
+
+    def follow(self, other: Reply[T]) -> None:
+        """Answer with whatever `other` is answered; if we are abandoned first, `other` loses a waiter's interest."""
+        other.then(self._copy)
+        self.then(other._lose_follower)
+
+    def then(self, listener: Callable[[Reply[T]], None]) -> None:
+        """Call `listener(self)` once, synchronously, when this is settled or abandoned: at once if it already is."""
+        if self._state != _OPEN:
+            listener(self)
+        elif self._listeners is None:
+            self._listeners = [listener]
+        else:
+            self._listeners.append(listener)
+
+    def result(self) -> T:
+        """The answer, without waiting. Raises the error it was failed with, or `UsageError` while there is none."""
+        if self._state == _SET:
+            return cast("T", self._value)
+        if self._state == _FAILED:
+            raise self._value
+        msg = f"{self!r} has no answer: only a settled reply has a result"
+        raise UsageError(msg)
+
+    async def wait(self, deadline: float = math.inf, timers: Timers | None = None) -> T:
+        """Wait for the answer; a checkpoint in any case.
+
+        `deadline` (a time of trio's clock) counts when `timers` are given: then `trio.TooSlowError` after it.
+        Raises the error the reply was failed with. On cancel, this waiter has given up.
+        """
+        if self._state == _OPEN:
+            await self._park(deadline, timers)
+        elif self._state == _ABANDONED:
+            msg = "this reply was abandoned: its answer was refused while nobody waited, and cannot be waited for again"
+            raise UsageError(msg)
+        else:
+            await trio.lowlevel.checkpoint()
+        if self._state == _SET:
+            return cast("T", self._value)
+        if self._state == _FAILED:
+            raise self._value
+        raise trio.TooSlowError
+
+    async def _park(self, deadline: float, timers: Timers | None) -> None:
+        task = trio.lowlevel.current_task()
+        self._enter(task)
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            # Runs in the canceller's step, so no answer can slip in between.
+            self._leave(task)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        if timers is None or deadline == math.inf:
+            await trio.lowlevel.wait_task_rescheduled(abort)
+            return
+        timer = timers.at(deadline, partial(self._expire, task))
+        try:
+            await trio.lowlevel.wait_task_rescheduled(abort)
+        finally:
+            timer.disarm()
+
+    def _enter(self, task: trio.lowlevel.Task) -> None:
+        if self._tasks is None:
+            self._tasks = task
+        elif isinstance(self._tasks, list):
+            self._tasks.append(task)
+        else:
+            self._tasks = [self._tasks, task]
+
+    def _leave(self, task: trio.lowlevel.Task) -> None:
+        if isinstance(self._tasks, list):
+            self._tasks.remove(task)
+            if self._tasks:
+                return
+        self._tasks = None
+        self._finish(_ABANDONED, None)
+
+    def _expire(self, task: trio.lowlevel.Task) -> None:
+        waiting = self._tasks
+        if waiting is task or (isinstance(waiting, list) and task in waiting):
+            self._leave(task)
+            trio.lowlevel.reschedule(task)
+
+    def _settle(self, state: int, value: Any) -> bool:
+        if self._state != _OPEN:
+            return False
+        tasks, self._tasks = self._tasks, None
+        self._finish(state, value)
+        if isinstance(tasks, list):
+            for task in tasks:
+                trio.lowlevel.reschedule(task)
+        elif tasks is not None:
+            trio.lowlevel.reschedule(tasks)
+        return True
+
+    def _finish(self, state: int, value: Any) -> None:
+        self._state, self._value = state, value
+        if self._debtor is not None:
+            self._debtor._paid(self)
+        if self._listeners is not None:
+            listeners, self._listeners = self._listeners, None
+            for listener in listeners:
+                listener(self)
+
+    def _copy(self, other: Reply[T]) -> None:
+        if other._state != _ABANDONED:
+            self._settle(other._state, other._value)
+
+    def _lose_follower(self, follower: Reply[T]) -> None:
+        # A follower that merely took our answer has lost nothing.
+        if follower._state == _ABANDONED and self._state == _OPEN and self._tasks is None:
+            self._finish(_ABANDONED, None)
+
+
+class Turn:
+    """The message that an actor's task is now handling, as far as asks need to know."""
+
+    __slots__ = ("askers", "task")
+
+    def __init__(self) -> None:
+        self.task = trio.lowlevel.current_task()
+        self.askers: tuple[Ref[Any], ...] = ()
+
+
+_turn: ContextVar[Turn | None] = ContextVar("zcp_actors_turn", default=None)
+
+
+def begin_turns() -> Turn:
+    """Make the running task an actor's task; the returned turn is the actor's to update with every message."""
+    turn = Turn()
+    _turn.set(turn)
+    return turn
+
+
+def askers() -> tuple[Ref[Any], ...]:
+    """The actors that wait, each for the next, for the step now running in this very task.
+
+    A task started by a handler inherits the context but not the chain: nobody need be waiting for it.
+    """
+    turn = _turn.get()
+    return turn.askers if turn is not None and turn.task is trio.lowlevel.current_task() else ()

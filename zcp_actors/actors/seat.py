@@ -1,0 +1,385 @@
+"""
+The place of a task actor in the tree.
+
+Owns what outlives an incarnation: address, mailbox, restart count, the recorded end; and the life of each incarnation.
+Refuses to decide what happens after an incarnation: it tells its owner, a supervisor or the runtime.
+The rule that keeps it honest: `live` never lets an `Exception` out. A failure becomes an `Exit`, decided upon by the
+owner in the same step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from typing import TYPE_CHECKING, Any, Protocol
+
+import trio
+
+from zcp_actors.actors.ending import end_hosted
+from zcp_actors.actors.exit import Exit
+from zcp_actors.actors.host import Host, log
+from zcp_actors.actors.mailbox import Envelope, Mailbox
+from zcp_actors.actors.reply import Reply, Turn, askers, begin_turns
+from zcp_actors.actors.strategy import Restart
+from zcp_actors.errors import ActorStopped, AskCycle, AskTimeout, MailboxFull
+
+if TYPE_CHECKING:
+    from zcp_actors.actors.actor import Actor
+    from zcp_actors.actors.ref import Ref
+    from zcp_actors.actors.strategy import Child
+    from zcp_actors.actors.timers import Timer
+
+_CANCELLED = Exit("cancelled")
+_NORMAL = Exit("normal")
+_STOPPED = Exit("stopped")
+
+
+class Owner(Protocol):
+    """Who is told of the end of an incarnation and decides what follows."""
+
+    def incarnation_ended(self, seat: Seat, exit: Exit) -> None:
+        """Call `seat.end`, or see to it that there is another incarnation."""
+
+
+class Seat(Host):
+    """A task actor's host. The `Actor` is made anew for each incarnation; the seat stays."""
+
+    __slots__ = (
+        "_fate",
+        "_idle",
+        "_owner",
+        "_state",
+        "_turn",
+        "actor",
+        "awaited",
+        "gone",
+        "grace",
+        "handling",
+        "last_exit",
+        "leaving",
+        "mailbox",
+        "make",
+        "restart",
+        "restarts",
+        "scope",
+        "started",
+        "timers",
+    )
+
+    actor: Actor[Any]
+
+    def __init__(self, me: Ref[Any], child: Child, owner: Owner) -> None:
+        self._settle_in(me)
+        self.make, self.restart = child.make, child.restart
+        # The first one is made here, in the starter's step: it knows the size of its mailbox.
+        self.actor = child.make()
+        self.mailbox = Mailbox(self.actor.mailbox_size)
+        self.grace = self.actor.grace if child.grace is None else child.grace
+        self._owner = owner
+        self._state = "starting"
+        self._fate: Exit | None = None
+        self.awaited = False
+        """Somebody waits for the first `on_start`, and will be told of its failure instead of the supervisor."""
+        self.restarts = 0
+        self.last_exit: Exit | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self.scope = trio.CancelScope()
+        self.gone = trio.Event()
+        """Set when the present incarnation is."""
+        self.started: Reply[None] = Reply()
+        """Answered when it has begun; failed with what prevented it."""
+        self.leaving: Exit | None = None
+        """Set to end this incarnation after the present message; the mail waits for the next one."""
+        self.mailbox.control.clear()
+        self.handling: Envelope | None = None
+        self.timers: dict[object, Timer] = {}
+        self._turn: Turn | None = None
+        self._idle: trio.Event | None = None
+
+    def _kind(self) -> str:
+        return self.actor.kind
+
+    def _child_ended(self, ref: Ref[Any], exit: Exit) -> None:
+        if not self.actor._saw_end(ref, exit):
+            super()._child_ended(ref, exit)
+
+    @property
+    def fate(self) -> Exit | None:
+        """How its end was asked for, if it was: then it is not restarted."""
+        return self._fate
+
+    # The life of an incarnation
+    async def live(self) -> None:
+        """One incarnation, from making it to its last words."""
+        exit = _CANCELLED
+        try:
+            await self._act()
+            exit = self._verdict()
+        except Exception as error:
+            exit = Exit("failed", error)
+        finally:
+            self._move("stopping")
+            for timer in self.timers.values():
+                timer.disarm()
+            await self._speak_last(exit)
+            self._incarnation_ended(exit)
+
+    async def _act(self) -> None:
+        self._turn = begin_turns()
+        actor = self.actor
+        actor.me, actor.seat = self.me, self
+        await actor._live(self)
+
+    def begun(self) -> None:
+        """The incarnation serves from now on."""
+        self._move("running")
+        self.awaited = False
+        self.started.set(None)
+
+    async def gone_or_started(self) -> None:
+        """Wait until this incarnation serves, or is gone."""
+        with contextlib.suppress(Exception):
+            await self.started.wait()
+
+    def renew(self) -> None:
+        """Prepare the next incarnation. Raises what the factory raises."""
+        self._reset()
+        self.actor = self.make()
+        self._move("starting")
+
+    def _verdict(self) -> Exit:
+        if self.scope.cancelled_caught:
+            return self._fate if self._fate is not None and self._fate.kind == "cancelled" else _CANCELLED
+        if self._fate is not None:
+            return self._fate
+        return self.leaving or _STOPPED
+
+    async def _speak_last(self, exit: Exit) -> None:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self.actor.last_words):
+            try:
+                await self._end_hosted(exit)
+                await self.actor.on_stop(exit)
+            except Exception:
+                log.exception("last words of %s failed", self.me.path)
+
+    async def _end_hosted(self, exit: Exit) -> None:
+        await end_hosted(self, exit)
+        if self._jobs or any(child._kind() == "cell" for child in (self._children or {}).values()):
+            self._idle = trio.Event()
+            await self._idle.wait()
+
+    def _emptied(self) -> None:
+        if self._idle is not None:
+            self._idle.set()
+
+    def _incarnation_ended(self, exit: Exit) -> None:
+        self.last_exit = exit
+        unbegun = exit.error if isinstance(exit.error, Exception) else ActorStopped(self.me.path, exit)
+        self.started.fail(unbegun)
+        self._default(exit)
+        self._owner.incarnation_ended(self, exit)
+        self.gone.set()
+
+    def end(self, exit: Exit) -> None:
+        """The last incarnation is over: settle what is left and publish the end, in one step."""
+        for envelope in self.mailbox.drain():
+            self._undeliverable(envelope, exit)
+        self.started.fail(ActorStopped(self.me.path, exit))
+        self._move("ended", exit=exit)
+        self._bury(exit)
+
+    def waiting_for_restart(self) -> None:
+        """The incarnation is over and another will follow."""
+        self._move("restarting")
+
+    def _move(self, state: str, **facts: Any) -> None:
+        old, self._state = self._state, state
+        if old != state:
+            self._moved(old, state, **facts)
+
+    # Handling mail
+    async def attend(self) -> None:
+        """Handle what is in the control lane."""
+        control = self.mailbox.control
+        while control and not self.leaving:
+            await self.handle(control.popleft())
+
+    async def handle(self, envelope: Envelope) -> None:
+        """Handle one message, unless its asker is gone. Its asker is answered, however this ends."""
+        reply = envelope.reply
+        if reply is not None and not reply.open:
+            return
+        runtime, actor, turn = self.me._runtime, self.actor, self._turn
+        assert turn is not None
+        turn.askers = (*envelope.askers, self.me) if reply is not None else ()
+        self.handling = envelope
+        if runtime.traces:
+            runtime.note("in", self.me, envelope.message)
+        try:
+            answer = await actor.receive(envelope.message)
+        except Exception as error:
+            if reply is not None:
+                reply.fail(ActorStopped(self.me.path, Exit("failed", error)))
+            raise
+        except BaseException:
+            if reply is not None:
+                reply.fail(ActorStopped(self.me.path, self._fate or _CANCELLED))
+            raise
+        finally:
+            self.handling = None
+            turn.askers = ()
+        if runtime.traces:
+            runtime.note("out", self.me, envelope.message, answer)
+        if reply is not None:
+            self._answer(reply, answer)
+
+    def _undeliverable(self, envelope: Envelope, exit: Exit | None = None) -> None:
+        if envelope.reply is not None:
+            envelope.reply.fail(ActorStopped(self.me.path, exit or self.me.exit or self._fate or _STOPPED))
+        else:
+            self.me._runtime.dead_letters.add(self.me, envelope.message)
+
+    # What the actor asks for
+    def start_timer(self, key: object, delay: float, message: Any) -> None:
+        """See `Actor.start_timer`."""
+        self.stop_timer(key)
+        timers = self.me._runtime.timers
+        self.timers[key] = timers.after(delay, lambda: self._timer_due(key, timer, message))
+        timer = self.timers[key]
+
+    def stop_timer(self, key: object) -> None:
+        """See `Actor.stop_timer`."""
+        timer = self.timers.pop(key, None)
+        if timer is not None:
+            timer.disarm()
+            self._forget_control(timer)
+
+    def _timer_due(self, key: object, timer: Timer, message: Any) -> None:
+        if self.timers.get(key) is timer:
+            self.mailbox.post_control(_Due(message, trio.current_time(), key, timer))
+
+    def _forget_control(self, timer: Timer) -> None:
+        control = self.mailbox.control
+        for envelope in [each for each in control if isinstance(each, _Due) and each.timer is timer]:
+            control.remove(envelope)
+
+    def watch(self, ref: Ref[Any], message: Any) -> None:
+        """See `Actor.watch`."""
+        gone = self.gone
+
+        def notice(_: Exit) -> None:
+            if self.gone is gone and not gone.is_set():
+                self.mailbox.post_control(Envelope(message, trio.current_time()))
+
+        ref._watch(object(), notice)
+
+    # What a reference asks for
+    def _status(self) -> str:
+        return self._state
+
+    def _tell(self, message: Any) -> None:
+        envelope = Envelope(message, trio.current_time(), contextvars.copy_context())
+        try:
+            if not self.mailbox.post(envelope):
+                self._undeliverable(envelope)
+        except trio.WouldBlock:
+            msg = f"{self.me.path} has {self.mailbox.size} messages waiting, its mailbox_size: use send, or shed it"
+            raise MailboxFull(msg) from None
+
+    async def _send(self, message: Any) -> None:
+        envelope = Envelope(message, trio.current_time(), contextvars.copy_context())
+        if not await self.mailbox.put(envelope):
+            self._undeliverable(envelope)
+
+    async def _ask(self, message: Any, timeout: float) -> Any:
+        chain = askers()
+        if self.me in chain:
+            raise AskCycle(" -> ".join(ref.path for ref in (*chain, self.me)))
+        now = trio.current_time()
+        deadline = now + timeout
+        reply: Reply[Any] = Reply()
+        envelope = Envelope(message, now, contextvars.copy_context(), reply=reply, askers=chain, deadline=deadline)
+        try:
+            posted = self.mailbox.post(envelope)
+        except trio.WouldBlock:
+            posted = await self._post_before(deadline, envelope, timeout)
+        if not posted:
+            self._undeliverable(envelope)
+        try:
+            return await reply.wait(deadline, self.me._runtime.timers)
+        except trio.TooSlowError:
+            if reply.settled:
+                raise
+            raise self._too_slow(timeout, "did not answer") from None
+
+    async def _post_before(self, deadline: float, envelope: Envelope, timeout: float) -> bool:
+        with trio.move_on_at(deadline):
+            return await self.mailbox.put(envelope)
+        raise self._too_slow(timeout, "had no room")
+
+    def _too_slow(self, timeout: float, what: str) -> AskTimeout:
+        doing = "it may still do the work" if what == "did not answer" else "the message was not delivered"
+        return AskTimeout(f"{self.me.path} {what} within {timeout:g} s; {doing}")
+
+    def _stop(self, exit: Exit) -> None:
+        if self.me.exit is not None:
+            return
+        self._fate = self._fate or exit
+        self.mailbox.close()
+        if self._state == "restarting":
+            self.end(self._fate)
+
+    def _cancel(self, reason: str) -> None:
+        self._fate = Exit("cancelled", reason=reason)
+        self.mailbox.close()
+        if self._state == "restarting":
+            self.end(self._fate)
+        else:
+            self.scope.cancel(reason or None)
+            self.actor._hurry(reason)
+
+    def leave(self, exit: Exit) -> None:
+        """End this incarnation after the present message; the mail waits for the next one."""
+        self.leaving = exit
+        self.mailbox.wake()
+
+    def retire(self) -> None:
+        """See `Actor.stop`."""
+        if self.restart is Restart.ALWAYS:
+            self.leave(_NORMAL)
+        else:
+            self._stop(_NORMAL)
+
+    def _accepts(self) -> bool:
+        return self.me.exit is None and self._state in ("starting", "running")
+
+    def _mail(self) -> tuple[int, int, float | None]:
+        oldest = self.mailbox.oldest
+        return self.mailbox.depth, self.mailbox.peak, None if oldest is None else trio.current_time() - oldest
+
+    def _in_flight(self) -> int:
+        return super()._in_flight() + (self.handling is not None)
+
+    def _last_exit(self) -> Exit | None:
+        return self.last_exit
+
+    def _restarts(self) -> int:
+        return self.restarts
+
+    def _describe(self) -> str:
+        return self.actor.describe()
+
+    def _capacity(self) -> int:
+        return self.actor.max_children
+
+
+class _Due(Envelope):
+    """A timer's message, forgotten if the timer is replaced before it is handled."""
+
+    __slots__ = ("key", "timer")
+
+    def __init__(self, message: Any, at: float, key: object, timer: Timer) -> None:
+        super().__init__(message, at)
+        self.key, self.timer = key, timer
