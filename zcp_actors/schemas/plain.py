@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import cattrs
 import msgspec
+import typing_extensions
 from cattrs.cols import is_namedtuple, namedtuple_dict_unstructure_factory
 
 from zcp_actors.errors import SchemaError
@@ -77,6 +78,9 @@ def _converter() -> cattrs.Converter:
     converter.register_unstructure_hook(pathlib.PurePath, str)
     converter.register_unstructure_hook(enum.Enum, _enum_value)
     converter.register_unstructure_hook_func(is_pydantic_model, _model_dump)
+    converter.register_unstructure_hook_func(
+        typing_extensions.is_typeddict, lambda value: {key: unstructure(member) for key, member in value.items()}
+    )
     converter.register_unstructure_hook_factory(
         is_namedtuple, lambda cls: namedtuple_dict_unstructure_factory(cls, converter)
     )

@@ -21,7 +21,7 @@ from zcp_actors.errors import SchemaError
 from zcp_actors.schemas.derive import ANYTHING, ARRAYS, OBJECTS, is_union, peeled, schema_of
 from zcp_actors.schemas.mismatch import MAX_MESSAGE_CHARS, Mismatch, shortened
 from zcp_actors.schemas.plain import MSGSPEC_SCALARS, is_pydantic_model, unstructure
-from zcp_actors.schemas.record import hints_of, is_open, is_record
+from zcp_actors.schemas.record import is_open, is_record, members_of
 from zcp_actors.schemas.signature import hints_of_function
 from zcp_actors.schemas.validator import compile as compile_schema
 
@@ -84,15 +84,13 @@ def _same(hint: Any) -> bool:
     if origin is typing.Literal:
         return all(type(value) in _SAME for value in arguments)
     if is_open(hint):
-        return all(_same_member(member) for member in hints_of(origin or hint).values())
+        return all(_same_member(member.hint) for member in members_of(hint))
     if is_union(hint) or (origin or hint) in ARRAYS or (origin or hint) in OBJECTS:
         return all(_same(argument) for argument in arguments)
     return False
 
 
 def _same_member(hint: Any) -> bool:
-    if typing.get_origin(hint) in (typing.Required, typing.NotRequired):
-        (hint,) = typing.get_args(hint)
     # A member that is a record again might be this one, and is converted rather than followed for ever.
     return not is_record(hint) and _is_flat(hint) and _same(hint)
 
@@ -147,6 +145,17 @@ def _union_factory(union: Any) -> Callable[[Any, Any], Any]:
     return choose
 
 
+def _typed_dict_factory(cls: Any) -> Callable[[Any, Any], Any]:
+    """By our own reading of the members: string annotations hide `NotRequired` from the class itself."""
+    changing = {member.name: member.hint for member in members_of(cls) if not _same(member.hint)}
+
+    def build(value: Any, _: Any) -> Any:
+        built = {name: _CONVERTER.structure(value[name], hint) for name, hint in changing.items() if name in value}
+        return {**value, **built}
+
+    return build
+
+
 def _validate_model(value: Any, cls: Any) -> Any:
     return cls.model_validate(value)
 
@@ -165,6 +174,7 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(
         is_namedtuple, lambda cls: namedtuple_dict_structure_factory(cls, converter)
     )
+    converter.register_structure_hook_factory(is_open, _typed_dict_factory)
     converter.register_structure_hook_factory(is_union, _union_factory)
     return converter
 
