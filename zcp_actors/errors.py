@@ -38,6 +38,7 @@ Every exception of the runtime, grouped by who can do something about it:
     - AmbiguousQuestion             two open questions look the same: pass `key=`
     - ReplayMismatch                a handler did not repeat itself when replayed
     - OnceUncertain                 a side effect may or may not have happened
+    - StateTooLarge                 what a suspended call must remember does not fit into its sealed state
     - CallEnding                    the call is being suspended or has ended: it can ask nothing more
 
 This module owns the tree and the messages' facts. It refuses to know layers: it imports nothing of the project.
@@ -277,6 +278,10 @@ class ReplayMismatch(HandlerError):
 
 class OnceUncertain(HandlerError):
     """A `once` block was started and never recorded an outcome: its side effect may or may not have happened."""
+
+
+class StateTooLarge(HandlerError):
+    """What a suspended call must remember does not fit into the sealed state that its client carries."""
 
 
 class CallEnding(HandlerError):
