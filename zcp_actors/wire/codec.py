@@ -34,7 +34,7 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 """One message. Large enough for a photograph in base64, small enough that a hundred peers cannot fill a machine."""
 
 _ODD_NUMBER = re.compile(rb"[eE]\+?\d{3}|\d{19}")
-"""Numbers that may be infinite: three digits of exponent, or many digits. Rare, so only then every number is looked at."""
+"""Numbers that may be infinite: three digits of exponent, or many digits. Rare; only then do we look at each."""
 
 _encoder = msgspec.json.Encoder()
 

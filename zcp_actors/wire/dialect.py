@@ -40,7 +40,7 @@ class Dialect:
     client_notifications: Notices
     server_notifications: Notices
     demands: Mapping[str, Check] = attrs.field(factory=dict)
-    """By method ("*": every request): what this revision demands of raw params beyond their shape. Raises `Mismatch`."""
+    """By method ("*": every request): what this revision demands of params beyond their shape. Raises `Mismatch`."""
     alternatives: Mapping[str, Choose] = attrs.field(factory=dict)
     """By method (or "*"): the shape of a raw result that is not the usual one, or None. Raises `Mismatch`."""
     writer: Writer

@@ -47,6 +47,6 @@ class CacheableResult(Result):
 
 @attrs.frozen(kw_only=True, eq=False)
 class CacheablePage(CacheableResult):
-    """One page that may be kept. (Slotted classes have one base, so it is not also a `PaginatedResult`.)"""
+    """One page that may be kept. (Slotted classes have one base: it is not also a `PaginatedResult`.)"""
 
     next_cursor: str | None = None

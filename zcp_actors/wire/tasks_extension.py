@@ -12,9 +12,9 @@ from typing import Any, Final, Literal
 import attrs
 
 from zcp_actors.wire.input_required import InputRequests, InputResponses
-from zcp_actors.wire.model import Model
-from zcp_actors.wire.params import RequestParams
-from zcp_actors.wire.results import EmptyResult, Result
+from zcp_actors.wire.model import Model, nullable
+from zcp_actors.wire.params import RequestParams, WithMeta
+from zcp_actors.wire.results import EmptyResult
 
 TaskStatus = Literal["working", "input_required", "completed", "failed", "cancelled"]
 
@@ -25,12 +25,12 @@ class RPCErrorObject(Model):
 
     code: int
     message: str
-    data: Any = None
+    data: Any = nullable()
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Task(Result):
-    """A task in brief. Times are ISO 8601; `ttl_ms` None is for ever."""
+class Task(WithMeta):
+    """A task in brief; as such no result, so it has no result type. Times are ISO 8601; `ttl_ms` None is for ever."""
 
     task_id: str
     status: TaskStatus
@@ -61,6 +61,8 @@ class DetailedTask(Task):
 @attrs.frozen(kw_only=True, eq=False)
 class GetTaskResult(DetailedTask):
     """The task as it is now."""
+
+    result_type: Literal["complete"] = "complete"
 
 
 @attrs.frozen(kw_only=True, eq=False)

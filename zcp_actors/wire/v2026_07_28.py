@@ -101,7 +101,7 @@ def _cacheable(wire: dict[str, Any]) -> None:
 
 
 def _untyped(wire: dict[str, Any]) -> None:
-    """Answers travel inside params, status inside notifications: they are no results and have no result type."""
+    """Answers to questions travel inside params: they are no results and have no result type."""
     wire.pop("resultType", None)
 
 
@@ -134,7 +134,6 @@ DIALECT: Final = Dialect(
             CreateMessageResult: _untyped,
             ElicitResult: _untyped,
             ListRootsResult: _untyped,
-            tasks_extension.TaskStatusNotificationParams: _untyped,
         },
     ),
 )
