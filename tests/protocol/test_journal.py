@@ -309,6 +309,19 @@ def test_patience_is_renewed_by_an_outcome_consumed_for_the_first_time():
     assert "slow" in journal.unconsumed()
 
 
+def test_an_answer_after_the_run_is_consumed_for_the_first_time_by_the_next_one():
+    """Else a round that goes on with it would count as one that goes nowhere."""
+    journal = with_answers("slow")
+    journal.ask(asking("next", "next"))
+    journal.finish(suspended=True, interrupted=True)
+    journal.answered("next", YES)
+    journal.begin()
+    journal.ask(asking("next", "next"))
+    journal.finish(suspended=True, interrupted=True)
+
+    assert journal.dump()["stalled"] == 0
+
+
 def test_patience_does_not_cover_the_end_of_the_run():
     journal = with_answers("slow")
 

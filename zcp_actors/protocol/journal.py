@@ -107,6 +107,7 @@ class Journal:
         self._asked: dict[str, Question | None] = {}
         self._numbers: dict[str, int] = {}
         self._progressed = False
+        self._running = True
 
     # ---- questions
     def ask(self, question: Question) -> Recorded | Open:
@@ -176,6 +177,7 @@ class Journal:
         Call it once for each run that is judged; a run that ended with an exception has judged itself.
         Raises `ReplayMismatch` when it did not repeat itself; the rules stand at the top of this module.
         """
+        self._running = False
         left = self.unconsumed()
         self._stalled = self._stalled + 1 if left and not self._progressed else 0
         patient = suspended and interrupted and self._stalled <= MAX_STALLED_ROUNDS
@@ -244,7 +246,8 @@ class Journal:
     def _record(self, entry: Entry, key: str, outcome: dict[str, Any]) -> None:
         if outcome.keys() not in ({"result"}, {"error"}):
             raise ValueError(f"an outcome has either a result or an error, not {sorted(outcome)}")
-        entry.state, entry.outcome, entry.used = State.RECORDED, outcome, key in self._asked
+        entry.state, entry.outcome = State.RECORDED, outcome
+        entry.used = self._running and key in self._asked
 
     def _is_open(self, key: str) -> bool:
         entry = self._entries.get(key)
