@@ -124,6 +124,8 @@ class Child:
         self._exited.set()
         self._stderr.drain()
         self._inlet.drain()
+        # A grandchild may hold the reading end of its input, and then no write would ever fail.
+        self._outbox.lose(ConnectionLost(f"server {str(self.command)!r} has ended"))
 
     async def _leave(self, tending: Tending) -> None:
         """End the process and its group, politely, then not."""

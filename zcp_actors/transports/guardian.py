@@ -23,25 +23,23 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import signal
 import sys
 import threading
 from pathlib import Path
 
+from zcp_actors.errors import StartFailed
 from zcp_actors.transports import guardian_program
 
-_RESTARTS = 3
-"""Times a fact is offered to a fresh guardian: one death is bad luck, three are a machine without room."""
+_ATTEMPTS = 2
+"""Guardians that are started for one fact: the first may have died since the last one, the second must not."""
 
-_BLOCKED = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGTSTP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
+_READY_WITHIN = 5.0
+"""Seconds for a guardian to say it is there; 10 ms on a quiet machine. Without its word a wrong interpreter, or an
+embedding program that Python takes for one, would pass for a guardian."""
+
+_IGNORED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP", "SIGUSR1", "SIGUSR2")
 """Blocked from before the guardian's first instruction, so that no terminal and no process-group kill ends it early."""
 
 
@@ -64,31 +62,28 @@ class Guardian:
     def announce(self, inode: int) -> None:
         """A child whose standard input is the pipe with this inode is about to start.
 
-        Raises `OSError` when there can be no guardian.
+        Raises `StartFailed` when there can be no guardian.
         """
+        self._enter_process()
         with self._lock:
-            self._enter_process()
+            self._tell(f"expect {inode}\n")
             self._expected.add(inode)
-            try:
-                self._tell(f"expect {inode}\n")
-            except OSError:
-                self._expected.discard(inode)
-                raise
 
     def withdraw(self, inode: int) -> None:
         """The announced child did not start."""
         with self._lock:
             self._expected.discard(inode)
             with contextlib.suppress(OSError):
-                self._tell(f"forget {inode}\n")
+                self._write(f"forget {inode}\n")
 
     def add(self, group: int, inode: int) -> None:
-        """The announced child started and leads this process group. Raises `OSError` as `announce` does."""
+        """The announced child started and leads this process group. Raises `StartFailed` as `announce` does."""
         fact = guardian_program.stat(group)
         with self._lock:
             self._expected.discard(inode)
-            self._groups[group] = fact[2] if fact else 0
-            self._tell(f"add {group} {self._groups[group]}\nforget {inode}\n")
+            started = fact[2] if fact else 0
+            self._tell(f"add {group} {started}\nforget {inode}\n")
+            self._groups[group] = started
 
     def remove(self, group: int) -> None:
         """The group is gone. Say so before its number can be used again."""
@@ -118,17 +113,21 @@ class Guardian:
             self._after_fork()
 
     def _tell(self, facts: str) -> None:
-        for _ in range(_RESTARTS):
-            if self._pipe is None:
-                self._start()
+        failure: OSError | None = None
+        for _ in range(1 + _ATTEMPTS):
             try:
+                if self._pipe is None:
+                    self._start()
                 self._write(facts)
-            except OSError:
+            except OSError as error:
+                failure = error
                 self._bury()
             else:
                 return
-        message = f"the guardian process ({self._python()}) ended {_RESTARTS} times as soon as it was started"
-        raise OSError(errno.ECHILD, message)
+        raise StartFailed(
+            f"no server can be started, because the guardian that would end it after our death cannot be: "
+            f"{self._python()!r}: {failure}. Pass Guardian(executable=...) a Python interpreter, or guardian=None"
+        ) from failure
 
     def _write(self, facts: str) -> None:
         if self._pipe is not None:
@@ -136,42 +135,43 @@ class Guardian:
             os.write(self._pipe, facts.encode())
 
     def _start(self) -> None:
-        reading, writing = os.pipe()
-        try:
-            os.set_blocking(writing, False)
-            self._pid = self._spawn(reading)
-        except BaseException:
-            os.close(writing)
-            raise
-        finally:
-            os.close(reading)
-        self._pipe = writing
+        """Start the process, hear that it is there, and tell it everything."""
+        with contextlib.ExitStack() as theirs:
+            reading, self._pipe = os.pipe()
+            theirs.callback(os.close, reading)
+            ready, saying = os.pipe()
+            theirs.callback(os.close, ready)
+            try:
+                self._pid = self._spawn(reading, saying)
+            finally:
+                os.close(saying)
+            _await_ready(ready)
         for group, started in self._groups.items():
             self._write(f"add {group} {started}\n")
         for inode in self._expected:
             self._write(f"expect {inode}\n")
+        os.set_blocking(self._pipe, False)
 
-    def _spawn(self, reading: int) -> int:
-        program = str(Path(guardian_program.__file__).resolve())
-        python = self._python()
+    def _spawn(self, reading: int, saying: int) -> int:
+        python, program = self._python(), str(Path(guardian_program.__file__).resolve())
         return os.posix_spawn(
             python,
             [python, "-I", "-S", program],
             os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, reading, 0),
-                # Its host's output must end with its host, for whoever reads it.
-                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_DUP2, saying, 1),
+                # The host's own output must end with the host, for whoever reads it.
                 (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
             ],
-            setsigmask=_BLOCKED,
+            setsigmask=[getattr(signal, name) for name in _IGNORED],
         )
 
     def _python(self) -> str:
         python = self._executable or sys.executable
         if not python or (self._executable is None and getattr(sys, "frozen", False)):
             message = "no Python interpreter to run the guardian with: pass Guardian(executable=...), or guardian=None"
-            raise OSError(errno.ENOENT, message)
+            raise StartFailed(message)
         return python
 
     def _bury(self) -> None:
@@ -183,6 +183,14 @@ class Guardian:
         if self._pipe is not None:
             os.close(self._pipe)
         self._pid = self._pipe = None
+
+
+def _await_ready(fd: int) -> None:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    if not poll.poll(_READY_WITHIN * 1000) or os.read(fd, len(guardian_program.READY)) != guardian_program.READY:
+        message = "it did not say that it was ready"
+        raise OSError(errno.ETIMEDOUT, message)
 
 
 SHARED = Guardian()

@@ -27,6 +27,12 @@ PATIENCE = 0.4
 LIMIT = 1.8
 """Seconds after which a group that SIGKILL could not end (a stuck system call) is given up."""
 
+MOST_FILES = 65536
+"""Descriptors are looked for up to here; what a supervisor left inheritable in the host is not ours to hold."""
+
+READY = b"ready"
+"""Said once on standard output."""
+
 STEP = 0.02
 """Seconds between two looks: the guardian cannot wait for processes that are not its children."""
 
@@ -131,9 +137,12 @@ def finish(groups: dict[int, int], inodes: set[str]) -> None:
 
 
 def main() -> None:
-    """Leave the host's session and directory, listen, and finish."""
+    """Leave the host's session, directory and files, say so, listen, and finish."""
     os.setsid()
     os.chdir("/")
+    os.closerange(3, MOST_FILES)
+    os.write(1, READY)
+    os.dup2(2, 1)
     groups: dict[int, int] = {}
     inodes: set[str] = set()
     read(groups, inodes)

@@ -107,9 +107,15 @@ class Outbox:
                 self._lines -= lines
                 self._progress.unpark_all()
         except (OSError, trio.ClosedResourceError) as error:
-            self._fail(ConnectionLost(f"{self._peer} reads no more: {error}"))
+            self.lose(ConnectionLost(f"{self._peer} reads no more: {error}"))
         finally:
             self.shut()
+
+    def lose(self, error: ConnectionLost) -> None:
+        """The reader is gone: raise this in whoever posts or waits. Only the first call counts."""
+        if self._lost is None:
+            self._end(error)
+            self._on_lost()
 
     def shut(self) -> None:
         """Accept nothing more and forget what is queued. Call it before closing the fd."""
@@ -145,13 +151,8 @@ class Outbox:
             f"{self._peer} does not read: {self._lines} messages ({self._bytes} bytes) wait to be written; "
             f"the limits are {HARD_LIMIT_LINES} and {HARD_LIMIT_BYTES}. Senders that await room() never get here"
         )
-        self._fail(error)
+        self.lose(error)
         return ConnectionLost(str(error))
-
-    def _fail(self, error: ConnectionLost) -> None:
-        if self._lost is None:
-            self._end(error)
-            self._on_lost()
 
     def _end(self, error: ConnectionLost) -> None:
         self._lost = error
@@ -159,3 +160,6 @@ class Outbox:
         self._bytes = self._lines = 0
         self._work.unpark_all()
         self._progress.unpark_all()
+        if self._pollable:
+            # Nothing is closed yet: this wakes the writer, which may wait for a pipe that nobody will ever empty.
+            trio.lowlevel.notify_closing(self._fd)

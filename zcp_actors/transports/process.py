@@ -7,6 +7,7 @@ The rule: the leader is reaped only after its group has been told to end, becaus
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -194,5 +195,9 @@ def _reason(command: Command, error: OSError) -> str:
     if isinstance(error, PermissionError):
         return (
             f"{what}: {program!r} may not be executed. Make it executable (chmod +x), or name its interpreter in argv"
+        )
+    if error.errno == errno.ENOEXEC:
+        return (
+            f"{what}: {program!r} is not for this machine, or a script without a first line that names its interpreter"
         )
     return f"{what} ({type(error).__name__}, errno {error.errno})"

@@ -8,7 +8,6 @@ error, and descriptor 0 empty, so a tool can neither speak out of turn nor steal
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 import sys
@@ -96,6 +95,13 @@ def _take(undo: ExitStack) -> tuple[int, int]:
     if _taken:
         message = "this process's standard streams are taken already: only one server per process can speak over stdio"
         raise UsageError(message)
+    if os.name != "posix":
+        message = "cannot serve over stdio: this system is not supported; serve over HTTP or websocket instead"
+        raise StartFailed(message)
+    if sys.__stdin__ is None or sys.__stdout__ is None:
+        # Their numbers may be anything's by now, even the event loop's.
+        message = "cannot serve over stdio: standard input or output was closed when this process started. Open both"
+        raise StartFailed(message)
     stdin = _private(0, "input", undo)
     stdout = _private(1, "output", undo)
     undo.enter_context(_marked())
@@ -107,15 +113,17 @@ def _take(undo: ExitStack) -> tuple[int, int]:
         undo.callback(os.set_blocking, stdout, os.get_blocking(stdout))
         os.set_blocking(stdout, False)
     _point(0, os.devnull, os.O_RDONLY)
-    try:
-        os.dup2(2, 1)
-    except OSError:
+    if sys.__stderr__ is None:
         _point(1, os.devnull, os.O_WRONLY)
+    else:
+        os.dup2(2, 1)
     return stdin, stdout
 
 
 def _private(fd: int, name: str, undo: ExitStack) -> int:
     """Return a copy of `fd` that no subprocess inherits."""
+    import fcntl  # not on Windows, where this module must still import
+
     try:
         copy = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_PRIVATE)
     except OSError as error:
