@@ -33,7 +33,7 @@ class Listeners:
         self._listeners: dict[object, tuple[Callable[[Changed], None], trio.lowlevel.TrioToken | None]] = {}
 
     def add(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
-        """Call `listener` with every change, in the trio run this is called in, until the returned function is called."""
+        """Call `listener` with every change, in this trio run, until the returned function is called."""
         key = object()
         self._listeners[key] = (listener, _current_run())
 
@@ -69,15 +69,17 @@ class Catalogue(Generic[Entry]):
         self.noun, self.kind = noun, kind
         self.served = False
         """True once anything was ever registered: from then on the list exists, even when it is empty again."""
-        self.entries: Mapping[str, Entry] = MappingProxyType(entries := {})
-        self._entries: dict[str, Entry] = entries
+        self._entries: dict[str, Entry] = {}
+        self.entries: Mapping[str, Entry] = MappingProxyType(self._entries)
         self._scope = f"{app}\0{noun}"
         self._listeners = listeners
 
     def add(self, name: str, entry: Entry, *, replace: bool = False) -> None:
-        """Register `entry` at the end, or in the place of the one it replaces. Raises `SchemaError` for a taken name."""
+        """Put `entry` at the end, or in the place of the one it replaces. Raises `SchemaError` for a taken name."""
         if name in self._entries and not replace:
-            raise SchemaError(f"there already is a {self.noun} {name!r}; give this one another name, or pass replace=True")
+            raise SchemaError(
+                f"there already is a {self.noun} {name!r}; give this one another name, or pass replace=True"
+            )
         self._entries[name] = entry
         self.served = True
         self._listeners.announce(Changed(self.kind))
@@ -92,7 +94,7 @@ class Catalogue(Generic[Entry]):
         return entry
 
     def page(self, cursor: str | None, size: int) -> tuple[list[Entry], str | None]:
-        """Return one page of entries, and the cursor of the next page or None. Raises `InvalidParams` for a bad cursor."""
+        """Return one page of entries, and the next page's cursor or None. Raises `InvalidParams` for a bad cursor."""
         names = tuple(self._entries)
         part, following = cursors.page(names, cursor, size, scope=self._scope)
         return [self._entries[name] for name in names[part]], following

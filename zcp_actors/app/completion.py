@@ -1,8 +1,9 @@
 """
 Completions: suggestions for an argument that somebody is typing.
 
-Owns how a completion handler is called and how its answer is cut to what a message may carry. Refuses to know prompts and
-templates; it is given what to suggest from. The rule: a handler may take as much or as little of the question as it likes.
+Owns how a completion handler is called and how its answer is cut to what a message may carry. Refuses to know prompts
+and templates; it is given what to suggest from. The rule: a handler may take as much or as little of the question as
+it likes.
 Source: MCP, server/utilities/completion: at most 100 values, with `total` and `hasMore` for the rest.
 """
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 MAX_VALUES = 100
 """The specification's limit on the values of one answer."""
 MAX_CONSIDERED = 100_000
-"""How many values of a handler's iterable are counted for `total`: a generator without an end must not hold the call."""
+"""Values of a handler's iterable that are counted for `total`: a generator without an end must not hold the call."""
 
 _ROLES = {
     "argument": ("argument", "argument_name", "name"),
@@ -137,5 +138,5 @@ def _cut(completion: Completion) -> Completion:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise RPCError(INTERNAL_ERROR, f"a completion handler returned a list with {type(value).__name__} in it, not texts")
+        raise RPCError(INTERNAL_ERROR, f"a completion handler returned {type(value).__name__} in a list of texts")
     return plain(value)  # type: ignore[no-any-return]  # refuses text that UTF-8 cannot write

@@ -1,9 +1,10 @@
 """
 The opaque cursors of paginated lists.
 
-Owns their bytes: a version, a position, and a digest that ties both to one list of one app and to the entry before the position.
-Refuses to know what is listed. The rule: a cursor is answered with the entries that come after it, each exactly once, or refused;
-it is never answered with a guess. It carries no secret and needs none: whoever forges one gains a page it could have asked for.
+Owns their bytes: a version, a position, and a digest that ties both to one list of one app and to the entry before the
+position. Refuses to know what is listed. The rule: a cursor is answered with the entries that come after it, each
+exactly once, or refused; it is never answered with a guess. It carries no secret and needs none: whoever forges one
+gains a page it could have asked for.
 Source: MCP, server/utilities/pagination: cursors are opaque, an invalid one SHOULD be answered with -32602.
 """
 

@@ -1,8 +1,9 @@
 """
 What an exception of a handler means to the session that serves the call.
 
-Owns the sorting: errors that are the protocol's, errors that are the session's, and faults of the author's code. Refuses to
-answer anybody. The rule: a cancel is never turned into anything else, and nothing that the session has to see is turned into text.
+Owns the sorting: errors that are the protocol's, errors that are the session's, and faults of the author's code.
+Refuses to answer anybody. The rule: a cancel is never turned into anything else, and nothing that the session has to
+see is turned into text.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ def settled(error: Exception) -> Exception:
 
 
 def is_the_session_s(error: Exception) -> bool:
-    """Tell whether the session decides what becomes of this error: protocol errors, and those of the handler's own call."""
+    """Tell whether the session decides what becomes of this error: protocol errors, and those of the call itself."""
     return isinstance(error, (RPCError, HandlerError)) and not isinstance(error, ToolError)
 
 
 def text_of(error: Exception) -> str:
-    """Say in one line what went wrong: "TypeName: message", or only the message where the author raised it to be read."""
+    """Say in one line what went wrong: "TypeName: message", or only the message where it was raised to be read."""
     if isinstance(error, ExceptionGroup):
         leaves = list(_leaves(error))
         more = [f"and {len(leaves) - CAUSES_SHOWN} more"] if len(leaves) > CAUSES_SHOWN else []
@@ -52,7 +53,7 @@ def text_of(error: Exception) -> str:
 
 
 def as_rpc_error(subject: str, error: Exception) -> Exception:
-    """Return what to raise in place of `error` where a failure has no other form than a JSON-RPC error; faults are logged."""
+    """Return what to raise for `error` where a failure has no other form than a JSON-RPC error; faults are logged."""
     error = settled(error)
     if is_the_session_s(error):
         return error

@@ -1,15 +1,16 @@
 """
 `FastZCP`: what a server author writes.
 
-Owns the author's surface: decorators and `add_…`/`remove_…` methods that turn functions into entries of the catalogues.
-Refuses to serve (`serving` does) and to know sessions and transports. The rule: a mistake of the author is a `SchemaError` when the
-function is registered, with a text that says what to write instead; never a surprise in a call.
+Owns the author's surface: decorators and `add_…`/`remove_…` methods that turn functions into entries of the
+catalogues. Refuses to serve (`serving` does) and to know sessions and transports. The rule: a mistake of the author is
+a `SchemaError` when the function is registered, with a text that says what to write instead; never a surprise in a
+call.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import trio
 
@@ -48,7 +49,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 PAGE_SIZE = 1000
 """Entries of one page: nearly every server's list is one page, and 1000 tools with schemas stay below a megabyte."""
 SYNC_LIMIT = 40
-"""Plain functions that run at once, each in a thread: trio's own number, enough to wait on I/O, few enough to be cheap."""
+"""Plain functions that run at once, each in a thread: trio's own number, enough to wait on I/O, few enough to hold."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.")
 
@@ -61,7 +62,7 @@ class FastZCP(Serving):
     `validate_output=False` publishes output schemas without checking results against them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the order of the guide's FastZCP
         self,
         name: str,
         version: str = "0.1.0",
@@ -124,15 +125,17 @@ class FastZCP(Serving):
     def tool(self, function: F, /) -> F: ...
     @overload
     def tool(self, **options: Unpack[ToolOptions]) -> Callable[[F], F]: ...
-    def tool(self, function: F | None = None, /, **options: Unpack[ToolOptions]) -> F | Callable[[F], F]:
+    def tool(self, function: Any = None, /, **options: Any) -> Any:  # type: ignore[misc]  # it does take every option
         """Register a function as a tool: `@app.tool`, or `@app.tool(name=…, …)` with the keywords of `ToolOptions`."""
-        return _decorate(lambda given: self.add_tool(given, **options), function)
+        decorator = _decorator(lambda given: self.add_tool(given, **options))
+        return decorator if function is None else decorator(function)
 
     def add_tool(self, function: Callable[..., Any], **options: Unpack[ToolOptions]) -> RegisteredTool:
         """Register `function`, coroutine function or plain, as a tool.
 
-        A parameter annotated `Context` (or a bare `ctx`) gets the call's context, a bare `task` its task; the rest are arguments.
-        Raises `SchemaError` for a name that is taken or not allowed, and for a signature or schema that cannot work.
+        A parameter annotated `Context` (or a bare `ctx`) gets the call's context, a bare `task` its task; the rest are
+        arguments. Raises `SchemaError` for a name that is taken or not allowed, and for a signature or schema that
+        cannot work.
         """
         name = tool.checked_name(options.get("name") or injection.name_of(function))
         entry = tool.registered(
@@ -158,12 +161,13 @@ class FastZCP(Serving):
         self._tools.remove(name)
 
     def resource(self, uri: str, **options: Unpack[ResourceOptions]) -> Callable[[F], F]:
-        """Register a function that reads the resource at `uri`; with {variables} in it, one that reads a template's resources."""
+        """Register a function that reads the resource at `uri`; with {variables}, any resource of that template."""
         if "{" not in uri:
-            return lambda function: _decorate(lambda given: self.add_resource(given, uri, **options), function)
-        if options.pop("size", None) is not None:
+            return _decorator(lambda given: self.add_resource(given, uri, **options))
+        if options.get("size") is not None:
             raise SchemaError(f"resource template {uri!r}: its resources have no common size; leave size= out")
-        return lambda function: _decorate(lambda given: self.add_resource_template(given, uri, **options), function)
+        common = cast("TemplateOptions", {name: value for name, value in options.items() if name != "size"})
+        return self.resource_template(uri, **common)
 
     def add_resource(
         self, function: Callable[..., Any], uri: str, **options: Unpack[ResourceOptions]
@@ -189,10 +193,8 @@ class FastZCP(Serving):
         self._resources.remove(uri)
 
     def resource_template(self, uri_template: str, **options: Unpack[TemplateOptions]) -> Callable[[F], F]:
-        """Register a function that reads every resource of a URI template (RFC 6570); its parameters are the variables."""
-        return lambda function: _decorate(
-            lambda given: self.add_resource_template(given, uri_template, **options), function
-        )
+        """Register a function that reads any resource of a URI template (RFC 6570); it takes the variables."""
+        return _decorator(lambda given: self.add_resource_template(given, uri_template, **options))
 
     def add_resource_template(
         self, function: Callable[..., Any], uri_template: str, **options: Unpack[TemplateOptions]
@@ -224,12 +226,16 @@ class FastZCP(Serving):
     def prompt(self, function: F, /) -> F: ...
     @overload
     def prompt(self, **options: Unpack[PromptOptions]) -> Callable[[F], F]: ...
-    def prompt(self, function: F | None = None, /, **options: Unpack[PromptOptions]) -> F | Callable[[F], F]:
-        """Register a function as a prompt: `@app.prompt`, or `@app.prompt(name=…, …)`."""
-        return _decorate(lambda given: self.add_prompt(given, **options), function)
+    def prompt(self, function: Any = None, /, **options: Any) -> Any:  # type: ignore[misc]  # it does take every option
+        """Register a function as a prompt: `@app.prompt`, or `@app.prompt(name=…, …)`; see `PromptOptions`."""
+        decorator = _decorator(lambda given: self.add_prompt(given, **options))
+        return decorator if function is None else decorator(function)
 
     def add_prompt(self, function: Callable[..., Any], **options: Unpack[PromptOptions]) -> RegisteredPrompt:
-        """Register `function` as what fills a prompt in. Raises `SchemaError` for a taken name and for arguments that do not fit."""
+        """Register `function` as what fills a prompt in.
+
+        Raises `SchemaError` for a taken name and for arguments that do not fit.
+        """
         name = options.get("name") or injection.name_of(function)
         model = Prompt(**_listed(f"prompt {name!r}", name, function, options))
         entry = RegisteredPrompt.of(model, function, self._limiter, options.get("arguments"))
@@ -243,42 +249,48 @@ class FastZCP(Serving):
     def completion(
         self, ref: str | PromptReference | ResourceTemplateReference, *, replace: bool = False
     ) -> Callable[[F], F]:
-        """Register a function that suggests values for the arguments of a prompt (by name) or a resource template (by URI).
+        """Register a function that suggests values for the arguments of a prompt (by name) or a template (by URI).
 
-        It takes as much of (argument, value, arguments) as it likes, or one `request`, and returns texts or a `Completion`.
+        It takes as much of (argument, value, arguments) as it likes, or one `request`; it returns texts, or a
+        `Completion`.
         """
-        return lambda function: _decorate(lambda given: self.add_completion(given, ref, replace=replace), function)
+        return _decorator(lambda given: self.add_completion(given, ref, replace=replace))
 
     def add_completion(
-        self, function: Callable[..., Any], ref: str | PromptReference | ResourceTemplateReference, *, replace: bool = False
+        self,
+        function: Callable[..., Any],
+        ref: str | PromptReference | ResourceTemplateReference,
+        *,
+        replace: bool = False,
     ) -> RegisteredCompletion:
-        """Register `function` as what completes the arguments of `ref`. Raises `SchemaError` when there is one already."""
+        """Register `function` as what completes the arguments of `ref`. Raises `SchemaError` when something does."""
         key = key_of(ref)
         if key in self._completions and not replace:
-            raise SchemaError(f"there already is a completion of {key!r}; pass replace=True to put this one in its place")
+            raise SchemaError(f"there already is a completion of {key!r}; pass replace=True to take its place")
         entry = self._completions[key] = RegisteredCompletion.of(key, function, self._limiter)
         return entry
 
 
-def _decorate(register: Callable[[Any], object], function: Any) -> Any:
-    """Register and give the function back unchanged; without one, return what does so."""
+def _decorator(register: Callable[[Any], object]) -> Callable[[F], F]:
+    """Return a decorator that registers a function and gives it back unchanged."""
 
-    def decorator(given: F) -> F:
-        register(given)
-        return given
+    def decorator(function: F) -> F:
+        register(function)
+        return function
 
-    return decorator if function is None else decorator(function)
+    return decorator
 
 
 def _listed(where: str, name: str | None, function: Callable[..., Any], options: Common) -> dict[str, Any]:
     """Return the fields that everything listed has."""
     description = options.get("description")
+    said = docstring_of(injection.underlying(function)).summary
     written = options.get("metadata", {}) or {}
     meta = {**(written.get("_meta") or {}), **(options.get("meta") or {})}  # type: ignore[attr-defined]  # metadata= is a tool's
     return {
         "name": name or options.get("name") or injection.name_of(function),
         "title": options.get("title"),
-        "description": docstring_of(injection.underlying(function)).summary if description is None else description,
+        "description": said if description is None else description,
         "icons": shapes.all_declared(Icon, options.get("icons"), f"{where}: icons"),
         "meta": shapes.json_declared(meta, f"{where}: meta") or None,
     }

@@ -1,8 +1,9 @@
 """
 A handler as a call uses it: what to fill in, and where to run it.
 
-Owns the running of the author's code: coroutines in place, plain functions in a worker thread. Refuses to know what the handler
-serves. The rule: whatever is slow (signatures, annotations, coroutine or not) was settled when the handler was registered.
+Owns the running of the author's code: coroutines in place, plain functions in a worker thread. Refuses to know what
+the handler serves. The rule: whatever is slow (signatures, annotations, coroutine or not) was settled when the handler
+was registered.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ class Handler:
     def of(
         cls, function: Callable[..., Any], limiter: trio.CapacityLimiter, *, declared: frozenset[str] = frozenset()
     ) -> Handler:
-        """Read `function`; `declared` are the names that a written schema claims for the client. Raises `SchemaError`."""
+        """Read `function`; `declared` are names that a written schema claims for the client. Raises `SchemaError`."""
         if not callable(function):
-            raise SchemaError(f"{function!r} cannot be called; register a function, a method or an object with __call__")
+            raise SchemaError(
+                f"{function!r} cannot be called; register a function, a method or an object with __call__"
+            )
         signature = injection.read(function, declared=declared)
         return cls(function, signature, injection.is_async(function), limiter, signature.context, signature.task)
 

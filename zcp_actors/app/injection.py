@@ -2,8 +2,8 @@
 Which of a handler's parameters come from the runtime rather than from the client.
 
 Owns the reading of a handler's signature: the parameters that take the call's `Context`, the one that takes its task,
-and what is left for the client. Refuses to know schemas and calls. The rule: everything is decided once, at registration;
-a call only fills in what is written down here.
+and what is left for the client. Refuses to know schemas and calls. The rule: everything is decided once, at
+registration; a call only fills in what is written down here.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def name_of(handler: Callable[..., Any]) -> str:
 
 
 def underlying(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function that runs when `handler`, perhaps a partial, a method or an object with `__call__`, is called."""
+    """Return the function that runs when `handler`, perhaps a partial, a method or an object, is called."""
     handler = _bare(handler)
     return handler if inspect.isroutine(handler) or isinstance(handler, type) else type(handler).__call__
 
@@ -95,10 +95,10 @@ def _parameters(handler: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     try:
         parameters = inspect.signature(handler).parameters
     except (TypeError, ValueError) as error:
-        raise SchemaError(f"{handler!r} has no readable signature ({error}); wrap it in a function of your own") from error
+        raise SchemaError(f"{handler!r} has no readable signature ({error}); wrap it in a function") from error
     for name, given in parameters.items():
         if given.kind is inspect.Parameter.POSITIONAL_ONLY and given.default is inspect.Parameter.empty:
-            raise SchemaError(f"{handler!r} takes {name!r} by position only; clients fill parameters by name: remove the '/'")
+            raise SchemaError(f"{handler!r} takes {name!r} by position only, clients fill by name: remove the '/'")
     return dict(parameters)
 
 

@@ -1,13 +1,14 @@
 """
 Pictures, sounds and files as values that a handler returns.
 
-Owns their reading and their MIME types. Refuses to look into the bytes. The rule: a file is read when the value is made, in
-the handler's own time (and thread), never later in the session's.
+Owns their reading and their MIME types. Refuses to look into the bytes. The rule: a file is read when the value is
+made, in the handler's own time (and thread), never later in the session's.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import mimetypes
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
     from zcp_actors.wire import Annotations
 
-_TEXTUAL = frozenset({"application/json", "application/xml", "application/javascript", "application/yaml", "application/toml"})
+_TEXTUAL = frozenset(
+    {"application/json", "application/xml", "application/javascript", "application/yaml", "application/toml"}
+)
 
 
 class Image:
@@ -34,7 +37,7 @@ class Image:
         data: bytes | None = None,
         *,
         path: str | os.PathLike[str] | None = None,
-        format: str | None = None,  # noqa: A002 - the word that picture libraries use
+        format: str | None = None,
         annotations: Annotations | None = None,
     ) -> None:
         self.data, self.mime_type = _read("image", data, path, format)
@@ -56,7 +59,7 @@ class Audio:
         data: bytes | None = None,
         *,
         path: str | os.PathLike[str] | None = None,
-        format: str | None = None,  # noqa: A002 - the same word as for pictures
+        format: str | None = None,
         annotations: Annotations | None = None,
     ) -> None:
         self.data, self.mime_type = _read("audio", data, path, format)
@@ -104,10 +107,8 @@ class File:
 def contents_of(data: bytes | str, *, uri: str, mime_type: str | None) -> TextResourceContents | BlobResourceContents:
     """Return `data` as resource contents: text stays text, and so do bytes of a textual type that are UTF-8."""
     if isinstance(data, bytes) and _is_textual(mime_type):
-        try:
+        with contextlib.suppress(UnicodeDecodeError):
             data = data.decode("utf-8")
-        except UnicodeDecodeError:
-            pass
     if isinstance(data, str):
         return TextResourceContents(uri=uri, mime_type=mime_type, text=data)
     return blob_of(data, uri=uri, mime_type=mime_type)
@@ -123,15 +124,14 @@ def _is_textual(mime_type: str | None) -> bool:
     return kind.startswith("text/") or kind in _TEXTUAL or kind.endswith(("+json", "+xml"))
 
 
-def _read(
-    kind: str, data: bytes | None, path: str | os.PathLike[str] | None, format_: str | None
-) -> tuple[bytes, str]:
+def _read(kind: str, data: bytes | None, path: str | os.PathLike[str] | None, format_: str | None) -> tuple[bytes, str]:
     if (data is None) == (path is None):
         raise UsageError(f"{kind}: give either the bytes or the path of a file")
     guessed = mimetypes.guess_type(path)[0] if path is not None else None
     mime_type = f"{kind}/{format_}" if format_ else guessed
     if mime_type is None or not mime_type.startswith(f"{kind}/"):
-        raise UsageError(f"{kind}: its type is not known (found {mime_type!r}); say format=, for example format={'png' if kind == 'image' else 'wav'!r}")
+        example = "png" if kind == "image" else "wav"
+        raise UsageError(f"{kind}: its type is not known (found {mime_type!r}); say it, for example format={example!r}")
     return Path(path).read_bytes() if path is not None else data or b"", mime_type
 
 

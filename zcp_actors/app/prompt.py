@@ -1,8 +1,8 @@
 """
 A registered prompt: what is listed of it, and how it is filled in.
 
-Owns the prompt's arguments and the forms its handler may answer in. Refuses to know the registry. The rule: arguments are checked
-before the handler runs, so that a missing one is the client's error and never a Python traceback.
+Owns the prompt's arguments and the forms its handler may answer in. Refuses to know the registry. The rule: arguments
+are checked before the handler runs, so that a missing one is the client's error and never a Python traceback.
 Source: MCP, server/prompts: missing required arguments and unknown names are -32602.
 """
 
@@ -101,7 +101,8 @@ class RegisteredPrompt:
         if isinstance(value, dict) and "messages" in value:
             messages = list(_messages(value["messages"]))
             rest = {name: each for name, each in value.items() if name != "messages"}
-            return attrs.evolve(shapes.read(GetPromptResult, {**rest, "messages": []}), messages=messages)
+            filled: GetPromptResult = shapes.read(GetPromptResult, {**rest, "messages": []})
+            return attrs.evolve(filled, messages=messages)
         if isinstance(value, GetPromptResult):
             return shapes.fresh(value)
         return GetPromptResult(messages=list(_messages(value)), description=self.model.description)
@@ -145,9 +146,8 @@ def _role(role: Any) -> Role:
 
 
 def _no_message(value: Any) -> NotJSON:
-    return NotJSON(
-        f"a prompt returns texts, content blocks, (role, content) pairs or messages, not {type(value).__name__}: {value!r:.80}"
-    )
+    what = f"{type(value).__name__}: {value!r:.80}"
+    return NotJSON(f"a prompt returns texts, content blocks, (role, content) pairs or messages, not {what}")
 
 
 def _from_signature(handler: Handler) -> list[PromptArgument]:

@@ -1,8 +1,8 @@
 """
 Registered resources and resource templates: what is listed of them, and how they are read.
 
-Owns the forms a reading handler may answer in. Refuses to know the registry. The rule: a resource's contents carry the URI that was
-asked for, unless the handler names others itself.
+Owns the forms a reading handler may answer in. Refuses to know the registry. The rule: a resource's contents carry the
+URI that was asked for, unless the handler names others itself.
 Source: MCP, server/resources.
 """
 
@@ -61,7 +61,13 @@ class RegisteredResource:
 
     @classmethod
     def of(
-        cls, model: Resource, function: Callable[..., Any], limiter: trio.CapacityLimiter, *, subscribe: bool, caching: Caching
+        cls,
+        model: Resource,
+        function: Callable[..., Any],
+        limiter: trio.CapacityLimiter,
+        *,
+        subscribe: bool,
+        caching: Caching,
     ) -> RegisteredResource:
         """Read the handler. Raises `SchemaError` when it needs parameters that nothing fills."""
         handler = Handler.of(function, limiter)
@@ -119,7 +125,7 @@ class RegisteredTemplate:
         )
 
     def match(self, uri: str) -> dict[str, Any] | None:
-        """Return the variables of `uri` as text when it is one of the template's, else None. Time is linear in `uri`."""
+        """Return the variables of `uri` when it is one of the template's, else None. Takes time linear in `uri`."""
         return self.template.match(uri)
 
     async def read(self, context: Any, uri: str, variables: dict[str, Any]) -> ReadResourceResult:

@@ -1,11 +1,11 @@
 """
 What a tool's handler returned, as a `CallToolResult`.
 
-Owns the forms a handler may answer in: text, content blocks, JSON, objects, and the finished result. Refuses to know how the
-handler was called. The rule: a result that leaves here can be written to any wire, shares nothing with the handler's values,
-and is what the tool's output schema promises; otherwise it is an error result that says so.
-Source: MCP, server/tools, "Structured Content": a tool with an output schema MUST give structured results that conform to it,
-and SHOULD give the same as serialized JSON in a text block.
+Owns the forms a handler may answer in: text, content blocks, JSON, objects, and the finished result. Refuses to know
+how the handler was called. The rule: a result that leaves here can be written to any wire, shares nothing with the
+handler's values, and is what the tool's output schema promises; otherwise it is an error result that says so.
+Source: MCP, server/tools, "Structured Content": a tool with an output schema MUST give structured results that conform
+to it, and SHOULD give the same as serialized JSON in a text block.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Output:
     text_fits: bool = False
     """True when every text fits: the schema was derived from `-> str`."""
     bare: bool = False
-    """True when the schema is not about an object: structured content is then the value itself, not `{"result": value}`."""
+    """True when the schema is not about an object: structured content is then the value, not `{"result": value}`."""
     typed: bool = False
     """True when the schema was derived from a type: values are then written as that type's schema says."""
 
@@ -110,7 +110,7 @@ def is_content(value: Any) -> bool:
 
 
 def block_of(value: Any) -> Any:
-    """Return one content block for `value`: blocks as they are, text as text, other JSON as its text. Raises `NotJSON`."""
+    """Return `value` as a content block: a block as it is, text as text, other JSON as its text. Raises `NotJSON`."""
     if isinstance(value, MEDIA):
         value = value.block()
     if isinstance(value, BLOCKS):

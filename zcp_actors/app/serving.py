@@ -1,8 +1,9 @@
 """
 How an app answers requests: the one place that knows the methods a server serves.
 
-Owns the catalogues and the dispatch. Refuses to know how entries come into being (`fastzcp` has that), and which era the client
-speaks. The rule: nothing but an `RPCError`, a `HandlerError` or a cancel leaves `handle`, whatever the client sent.
+Owns the catalogues and the dispatch. Refuses to know how entries come into being (`fastzcp` has that), and which era
+the client speaks. The rule: nothing but an `RPCError`, a `HandlerError` or a cancel leaves `handle`, whatever the
+client sent.
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ class Serving:
     def capabilities(self) -> ServerCapabilities:
         """Return what is served: whatever was ever registered, since what came and went can come again."""
         resources = self._resources.served or self._templates.served
-        watched = any(each.subscribe for each in (*self._resources.entries.values(), *self._templates.entries.values()))
+        watched = any(each.subscribe for each in self._resources.entries.values())
+        watched = watched or any(each.subscribe for each in self._templates.entries.values())
         return ServerCapabilities(
             tools=ToolsCapability(list_changed=True) if self._tools.served else None,
             resources=ResourcesCapability(list_changed=True, subscribe=watched or None) if resources else None,
@@ -110,8 +112,11 @@ class Serving:
         )
 
     def _completes(self) -> bool:
-        entries = (*self._prompts.entries.values(), *self._templates.entries.values())
-        return bool(self._completions) or any(each.choices for each in entries)
+        return (
+            bool(self._completions)
+            or any(each.choices for each in self._prompts.entries.values())
+            or any(each.choices for each in self._templates.entries.values())
+        )
 
     def _call_tool(self, context: Any, params: CallToolRequestParams) -> Coroutine[Any, Any, CallToolResult]:
         tool = self._tools.entries.get(params.name)
@@ -175,8 +180,8 @@ class Serving:
             raise InvalidParams(f"unknown prompt {name!r:.200}; {self._prompts.known()}")
         return prompt
 
-    def _page(self, catalogue: Catalogue[Entry], params: PaginatedRequestParams | None) -> tuple[list[Entry], str | None]:
-        return catalogue.page(params.cursor if params is not None else None, self._page_size)
+    def _page(self, entries: Catalogue[Entry], params: PaginatedRequestParams | None) -> tuple[list[Entry], str | None]:
+        return entries.page(params.cursor if params is not None else None, self._page_size)
 
     @property
     def _hints(self) -> dict[str, Any]:

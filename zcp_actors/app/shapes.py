@@ -52,7 +52,7 @@ def read(cls: Any, value: Any) -> Any:
 
 
 def declared(cls: type[M], value: M | dict[str, Any] | None, where: str) -> M | None:
-    """Return `value` as a model, for a registration. Raises `SchemaError` naming the place when it is not of its shape."""
+    """Return `value` as a model, for a registration. Raises `SchemaError` naming the place when it is no such thing."""
     if value is None:
         return None
     try:

@@ -1,9 +1,9 @@
 """
 Arguments that travel as text: those of prompts, and the variables of URI templates.
 
-Owns the reading of a text by the type its parameter is annotated with, and the list of texts that a closed type allows.
-Refuses to know where the text came from. The rule: what JSON Schema would call a string stays as it came; a number or a boolean is
-read as JSON writes it; anything with structure is JSON text.
+Owns the reading of a text by the type its parameter is annotated with, and the list of texts that a closed type
+allows. Refuses to know where the text came from. The rule: what JSON Schema would call a string stays as it came; a
+number or a boolean is read as JSON writes it; anything with structure is JSON text.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _boolean(text: str) -> bool:
     return value
 
 
-def _number(kind: type[int] | type[float], text: str) -> int | float:
+def _number(kind: type[int | float], text: str) -> int | float:
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, UnicodeEncodeError):

@@ -1,10 +1,11 @@
 """
 A registered tool: what is listed of it, and how it is called.
 
-Owns the path from a call's arguments to its result. Refuses to know the registry. The rule: everything that can be settled at
-registration is; a call copies, checks, structures what needs it, runs the handler, and converts what came back.
-Source: MCP, server/tools, "Error Handling" (SEP-1303): arguments that do not fit are a tool execution error, so that the model can
-correct itself; only an unknown tool and a malformed request are protocol errors.
+Owns the path from a call's arguments to its result. Refuses to know the registry. The rule: everything that can be
+settled at registration is; a call copies, checks, structures what needs it, runs the handler, and converts what came
+back.
+Source: MCP, server/tools, "Error Handling" (SEP-1303): arguments that do not fit are a tool execution error, so that
+the model can correct itself; only an unknown tool and a malformed request are protocol errors.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class RegisteredTool:
     async def call(self, context: Any, arguments: dict[str, Any] | None) -> CallToolResult:
         """Call the tool. `arguments` are the caller's and are copied.
 
-        Raises `RPCError` where the handler did, and the `HandlerError`s that the session decides on; anything else is in the result.
+        Raises `RPCError` where the handler did, and the `HandlerError`s that the session decides on.
+        Anything else that goes wrong is in the result.
         """
         try:
             values = self._inputs.values(arguments)
@@ -97,7 +99,8 @@ class Inputs:
         if self.dropped is not None:
             values = {name: value for name, value in values.items() if name in self.dropped}
         if self.unchecked and not self.unchecked <= values.keys():
-            raise schemas.Mismatch("arguments", [("$", f"{name!r} is needed") for name in sorted(self.unchecked - values.keys())])
+            missing = sorted(self.unchecked - values.keys())
+            raise schemas.Mismatch("arguments", [("$", f"{name!r} is needed") for name in missing])
         for name, structure in self.structures:
             if name in values:
                 values[name] = _structured(name, structure, values[name])
@@ -120,36 +123,43 @@ def registered(
 ) -> RegisteredTool:
     """Settle everything a call of `function` needs. `model` is complete but for what the signature says.
 
-    Raises `SchemaError` for a name, a signature or a schema that cannot work.
+    Raises `SchemaError` for a signature or a schema that cannot work.
     """
-    name = checked_name(model.name)
-    written = schemas.schema_of(input_schema) if input_schema is not None and not isinstance(input_schema, dict) else input_schema
+    written = None if input_schema is None else _written(model.name, input_schema)
     handler = Handler.of(function, limiter, declared=frozenset((written or {}).get("properties", ())))
-    skipped = handler.signature.injected
-    derived = schemas.signature_schema(function, skip=skipped) if written is None else None
-    schema = plain(written) if derived is None else derived.schema
-    if schema.get("type") != "object":
-        raise SchemaError(f"tool {name!r}: arguments are a JSON object, so its input schema needs \"type\": \"object\"")
-    published, output = _output(name, function, output_schema, validate_output=validate_output)
+    if written is not None:
+        taken = schemas.ObjectSchema(written)
+    else:
+        taken = schemas.signature_schema(function, skip=handler.signature.injected)
+    published, output = _output(model.name, function, output_schema, validate_output=validate_output)
     return RegisteredTool(
-        attrs.evolve(
-            model,
-            input_schema=schema,
-            output_schema=published,
-        ),
+        attrs.evolve(model, input_schema=taken.schema, output_schema=published),
         handler,
         output_mode,
         inline_ok,
-        _inputs(name, handler, schema, derived.defaults if derived else {}),
+        _inputs(model.name, handler, taken),
         output,
     )
 
 
-def checked_name(name: str) -> str:
+def checked_name(name: object) -> str:
     """Return `name`. Raises `SchemaError` when it is not one a tool may have (MCP, server/tools, "Tool Names")."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise SchemaError(f"tool {name!r:.200}: a name has 1 to 128 of the characters A-Z a-z 0-9 _ - . and /")
     return name
+
+
+def _written(name: str, input_schema: Any) -> dict[str, Any]:
+    """Return a schema that the author gave, as JSON or a type. Raises `SchemaError` when it is not of an object."""
+    if not isinstance(input_schema, dict):
+        input_schema = schemas.schema_of(input_schema, place=f"input schema of tool {name!r}")
+    schemas.compile(input_schema)
+    schema: dict[str, Any] = {"type": "object", **plain(input_schema)}
+    if schema["type"] != "object":
+        raise SchemaError(
+            f'tool {name!r}: arguments are a JSON object; its input schema says "type": {schema["type"]!r}'
+        )
+    return schema
 
 
 def _output(
@@ -174,14 +184,14 @@ def _output(
     )
 
 
-def _inputs(name: str, handler: Handler, schema: dict[str, Any], defaults: dict[str, Any]) -> Inputs:
-    signature = handler.signature
+def _inputs(name: str, handler: Handler, taken: schemas.ObjectSchema) -> Inputs:
+    signature, schema, defaults = handler.signature, taken.schema, taken.defaults
     declared = schema.get("properties", {}).keys()
     closed = schema.get("additionalProperties") is False
     if not signature.open and (extra := sorted(declared - signature.client.keys())):
         raise SchemaError(f"tool {name!r}: its handler does not take {', '.join(extra)}; take them, or **kwargs")
     if closed and (unfilled := sorted(signature.required - declared - defaults.keys())):
-        raise SchemaError(f"tool {name!r}: its handler needs {', '.join(unfilled)}, which its input schema does not allow")
+        raise SchemaError(f"tool {name!r}: its handler needs {', '.join(unfilled)}, which its schema does not allow")
     return Inputs(
         schemas.compile(schema),
         tuple(schemas.structurer_of_signature(handler.function, skip=signature.injected).items()),
@@ -189,7 +199,6 @@ def _inputs(name: str, handler: Handler, schema: dict[str, Any], defaults: dict[
         signature.required - frozenset(schema.get("required", ())) - defaults.keys(),
         defaults,
     )
-
 
 
 def _structured(name: str, structure: Structure, value: Any) -> Any:
