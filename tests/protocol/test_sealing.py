@@ -191,3 +191,13 @@ def test_a_nonce_of_another_length_is_refused(nonce):
 def test_a_call_nonce_longer_than_its_length_field_is_refused():
     with pytest.raises(ValueError, match="at most 255 bytes"):
         Sealer([NEW]).seal(SECRET, BINDING, call_nonce="c" * 256, now=NOW, nonce=NONCE)
+
+
+def test_arguments_that_cannot_be_bound_are_the_clients_fault():
+    """They came off the wire: an error of any other kind would be ours."""
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    with pytest.raises(InvalidParams, match=r"params\.arguments cannot be bound .* nested too deeply"):
+        Binding.of("shop", "tools/call", "publish", {"deep": deep}, "ada")

@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from zcp_actors.errors import InvalidParams, StateTooLarge, UsageError
+from zcp_actors.errors import InvalidParams, NotJSON, StateTooLarge, UsageError
 from zcp_actors.protocol.questions import canonical
 
 if TYPE_CHECKING:
@@ -77,8 +77,15 @@ class Binding:
 
     @classmethod
     def of(cls, app: str, method: str, target: str, arguments: Any, principal: str | None) -> Binding:
-        """Bind to these plain JSON arguments; `target` is a tool's or prompt's name or a resource's URI."""
-        return cls(app, method, target, hashlib.sha256(canonical(arguments)).hexdigest(), principal)
+        """Bind to these plain JSON arguments; `target` is a tool's or prompt's name or a resource's URI.
+
+        Raises `InvalidParams` for arguments that have no canonical form: nested too deeply, say.
+        """
+        try:
+            written = canonical(arguments)
+        except NotJSON as error:
+            raise InvalidParams(f"params.arguments cannot be bound to a request state: {error}") from None
+        return cls(app, method, target, hashlib.sha256(written).hexdigest(), principal)
 
     def __bytes__(self) -> bytes:
         return canonical([self.app, self.method, self.target, self.arguments, self.principal])
