@@ -58,7 +58,11 @@ def test_the_method_counts():
     assert digest("roots/list", {}) != digest("elicitation/create", {})
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, b"bytes", {1: 2}, {"a": object()}], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [math.nan, math.inf, b"bytes", {1: 2}, {"a": object()}],
+    ids=["nan", "infinity", "bytes", "number as a name", "object"],
+)
 def test_what_is_not_json_has_no_canonical_form(value):
     with pytest.raises(NotJSON, match="expected plain JSON"):
         canonical(value)
