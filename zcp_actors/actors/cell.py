@@ -17,7 +17,7 @@ from zcp_actors.actors.ending import end_hosted_soon
 from zcp_actors.actors.exit import Exit
 from zcp_actors.actors.host import Host, log
 from zcp_actors.actors.reply import Reply, checkpoint
-from zcp_actors.errors import ActorStopped, AskTimeout, MailboxFull
+from zcp_actors.errors import ActorStopped, AskTimeout, MailboxFull, UsageError
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -134,18 +134,16 @@ class Cell(Host, Generic[M]):
         await checkpoint()
 
     async def _ask(self, message: M, timeout: float) -> Any:
-        answer = self._call(message)
+        answer = self.step(message)
         if not isinstance(answer, Reply):
             await checkpoint()
             return answer
-        self._owe(answer)
-        path = self.me.path
         try:
             return await answer.wait(trio.current_time() + timeout, self.me._runtime.timers)
         except trio.TooSlowError:
             if answer.settled:
                 raise
-            msg = f"{path} did not answer within {timeout:g} s; it may still do the work"
+            msg = f"{self.me.path} did not answer within {timeout:g} s; it may still do the work"
             raise AskTimeout(msg) from None
 
     def _call(self, message: M) -> Any:
@@ -289,6 +287,8 @@ class Cell(Host, Generic[M]):
 
 def host_below(parent: Host, cell: Cell[Any], name: str) -> Ref[Any]:
     """Give a cell its address and its place in the tree, in one synchronous step."""
+    if getattr(cell, "me", None) is not None:
+        raise UsageError(f"this {type(cell).__name__} already has an address, {cell.me.path}: host another instance")
     ref = parent._new_ref(name)
     cell._queue = None
     cell._fate = None

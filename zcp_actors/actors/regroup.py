@@ -40,7 +40,9 @@ class Regroup:
         self._asked[seat] = delay
         if not self._busy:
             self._busy = True
-            self._supervisor._nursery.start_soon(self._run)
+            nursery = self._supervisor._nursery
+            assert nursery is not None
+            nursery.start_soon(self._run)
 
     async def _run(self) -> None:
         with self.scope:

@@ -184,8 +184,13 @@ class Reply(Generic[T]):
             self._settle(other._state, other._value)
 
     def _lose_follower(self, follower: Reply[T]) -> None:
-        # A follower that merely took our answer has lost nothing.
-        if follower._state == _ABANDONED and self._state == _OPEN and self._tasks is None:
+        # A follower that took our answer has lost nothing.
+        if follower._state != _ABANDONED or self._state != _OPEN:
+            return
+        assert self._listeners is not None
+        self._listeners.remove(follower._copy)
+        others = (getattr(listener, "__self__", None) for listener in self._listeners)
+        if self._tasks is None and not any(isinstance(other, Reply) for other in others):
             self._finish(_ABANDONED, None)
 
 

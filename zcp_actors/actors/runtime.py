@@ -27,12 +27,13 @@ from zcp_actors.actors.strategy import Child, Restart
 from zcp_actors.actors.supervisor import Supervisor
 from zcp_actors.actors.timers import Timers
 from zcp_actors.actors.trace import KEPT, Trace
-from zcp_actors.actors.workers import Workers
+from zcp_actors.actors.workers import Job, Workers
 from zcp_actors.errors import ActorStopped, NoRuntime, UsageError
 from zcp_actors.ports import NullRecorder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextvars import Context
 
     from zcp_actors.actors.actor import Actor
     from zcp_actors.actors.cell import Cell
@@ -99,7 +100,11 @@ class Runtime:
         Raises what its `on_start` raises, `NameTaken`, `TooManyChildren`, `ActorStopped` when the parent is ending.
         """
         child = Child(name or self._new_name(make), make, restart=restart, grace=grace)
-        return await self._supervisor(parent).start(child)
+        supervisor = self._supervisor(parent)
+        if parent is not None and not supervisor.ready:
+            await self.begun(parent)
+            supervisor = self._supervisor(parent)
+        return await supervisor.start(child)
 
     def start_soon(
         self,
@@ -110,7 +115,7 @@ class Runtime:
         grace: float | None = None,
         parent: Ref[Any] | None = None,
     ) -> Ref[Any]:
-        """The same without waiting: see `Supervisor.start_soon`."""
+        """The same without waiting: see `Supervisor.start_soon`. Raises `UsageError` when the parent has not begun."""
         child = Child(name or self._new_name(make), make, restart=restart, grace=grace)
         return self._supervisor(parent).start_soon(child)
 
@@ -125,6 +130,10 @@ class Runtime:
     def host(self, cell: Cell[Any], name: str | None = None, *, parent: Ref[Any] | None = None) -> Ref[Any]:
         """Give a cell an address below `parent` (any actor or cell; the root by default)."""
         return host_below(self._host(parent), cell, name or self._new_name(type(cell)))
+
+    def submit(self, job: Job, *, parent: Ref[Any] | None = None, context: Context | None = None) -> None:
+        """Run a job below `parent` (any actor or cell; the root by default): see `Workers.submit`."""
+        self.workers.submit(job, self._host(parent), context)
 
     def _new_name(self, make: Any) -> str:
         return f"{getattr(make, '__name__', 'actor').strip('<>').lower()}-{next(self._serial)}"
@@ -187,7 +196,7 @@ class Runtime:
 
     async def _serve_root(self, services: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
         seat = self._seat
-        seat.started.then(lambda reply: task_status.started() if reply.settled else None)
+        seat.started.then(lambda _: task_status.started() if seat._status() == "running" else None)
         await seat.live()
         services.cancel("the root ended")
         if self.root.exit is not None and self.root.exit.error is not None:
@@ -196,8 +205,10 @@ class Runtime:
     async def _close(self, grace: float) -> None:
         """Four steps: close and drain, cancel what is left after the grace, let it say its last words, cut."""
         with trio.CancelScope(shield=True, deadline=trio.current_time() + grace):
-            await self.closing()
-            self.root.stop()
+            try:
+                await self.closing()
+            finally:
+                self.root.stop()
             await self.root.stopped()
         with trio.CancelScope(shield=True, deadline=trio.current_time() + UNWIND):
             self.root.cancel("the runtime's grace ran out")

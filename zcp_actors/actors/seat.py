@@ -123,8 +123,10 @@ class Seat(Host):
             self._move("stopping")
             for timer in self.timers.values():
                 timer.disarm()
-            await self._speak_last(exit)
-            self._incarnation_ended(exit)
+            try:
+                await self._speak_last(exit)
+            finally:
+                self._incarnation_ended(exit)
 
     async def _act(self) -> None:
         self._turn = begin_turns()
@@ -145,8 +147,9 @@ class Seat(Host):
 
     def renew(self) -> None:
         """Prepare the next incarnation. Raises what the factory raises."""
+        actor = self.make()
         self._reset()
-        self.actor = self.make()
+        self.actor = actor
         self._move("starting")
 
     def _verdict(self) -> Exit:
@@ -329,13 +332,13 @@ class Seat(Host):
         self._fate = self._fate or exit
         self.mailbox.close()
         if self._state == "restarting":
-            self.end(self._fate)
+            self._owner.incarnation_ended(self, self._fate)
 
     def _cancel(self, reason: str) -> None:
         self._fate = Exit("cancelled", reason=reason)
         self.mailbox.close()
         if self._state == "restarting":
-            self.end(self._fate)
+            self._owner.incarnation_ended(self, self._fate)
         else:
             self.scope.cancel(reason or None)
             self.actor._hurry(reason)

@@ -24,7 +24,7 @@ from zcp_actors.actors.regroup import Regroup
 from zcp_actors.actors.reply import checkpoint
 from zcp_actors.actors.seat import Seat
 from zcp_actors.actors.strategy import Budget, Child, Limit, Strategy
-from zcp_actors.errors import RestartLimitReached
+from zcp_actors.errors import RestartLimitReached, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -55,6 +55,8 @@ class Supervisor(Actor[M]):
     """Where back-off takes its random numbers from, 0.0 to 1.0."""
 
     _declared: Sequence[Child] = ()
+    _nursery: trio.Nursery | None = None
+    _patience: trio.CancelScope | None = None
 
     def __init__(self, children: Iterable[Child] = ()) -> None:
         self._declared = tuple(children)
@@ -93,13 +95,21 @@ class Supervisor(Actor[M]):
         """Give a cell an address below this supervisor."""
         return host_below(self.seat, cell, name)
 
+    @property
+    def ready(self) -> bool:
+        """Its nursery is open: children can be started."""
+        return self._nursery is not None
+
     def _admit(self, child: Child) -> Seat:
+        if self._nursery is None:
+            raise UsageError(f"the supervisor of {child.name!r} has not begun: wait for it with `runtime.begun`")
         seat = Seat(self.seat._new_ref(child.name), child, self)
         self.seat._adopt(seat)
         return seat
 
     def _launch(self, seat: Seat) -> None:
         # Not in the caller's context: an actor must not inherit the trace or the principal of whoever started it.
+        assert self._nursery is not None
         self.runtime.context.copy().run(partial(self._nursery.start_soon, seat.live, name=seat.me.path))
 
     # Its own life
@@ -122,6 +132,7 @@ class Supervisor(Actor[M]):
         self._failure: Exception | None = None
         self._ending = False
         self._patience = trio.CancelScope()
+        """Around whatever waits for children to end by themselves."""
         self._regroup = Regroup(self)
 
     async def _begin(self, seat: Seat) -> None:
@@ -156,7 +167,7 @@ class Supervisor(Actor[M]):
         seat.restarts += 1
         seat.waiting_for_restart()
         self.runtime.recorder.restart(seat.me.path, exit, delay, attempt)
-        log.warning("%s ended (%s), restart %d in %.2f s", seat.me.path, exit, attempt, delay)
+        log.warning("%s ended (%s), restart %d in %.2f s", seat.me.path, exit, attempt, delay, exc_info=exit.error)
         if self.strategy is Strategy.ONE_FOR_ONE:
             self._retries[seat] = self.runtime.timers.after(delay, partial(self._retry, seat))
         else:
@@ -171,7 +182,8 @@ class Supervisor(Actor[M]):
         try:
             seat.renew()
         except Exception as error:
-            self.incarnation_ended(seat, Exit("failed", error))
+            seat.last_exit = exit = Exit("failed", error)
+            self.incarnation_ended(seat, exit)
             return False
         self._launch(seat)
         return True
@@ -199,7 +211,8 @@ class Supervisor(Actor[M]):
         return True
 
     def _hurry(self, reason: str) -> None:
-        self._patience.cancel(reason or None)
+        if self._patience is not None:
+            self._patience.cancel(reason or None)
 
     # The end of all children
     async def _end_children(self) -> None:
@@ -208,12 +221,18 @@ class Supervisor(Actor[M]):
         self._regroup.scope.cancel("supervisor ended")
         for seat in [each for each in self._seats() if each._status() == "restarting"]:
             self._bury(seat, seat.last_exit or _STOPPED)
-        with self._patience:
-            await end_hosted(self.seat, _STOPPED)
+        fate, patience = self.seat.fate, self._patience
+        exit = fate if fate is not None and fate.kind == "cancelled" else _STOPPED
+        assert patience is not None
+        with patience:
+            if exit is not _STOPPED:
+                patience.cancel(exit.reason or None)
+            await end_hosted(self.seat, exit)
             await self._stop_crowd()
             await self._stop_in_order()
-        await self._cut()
-        await self.seat._end_hosted(_STOPPED)
+        # Patience may have run out at any point of that, so all of it once more, without waiting.
+        await self._cut((self.seat.fate or exit).reason)
+        await self.seat._end_hosted(self.seat.fate or exit)
 
     def _seats(self) -> list[Seat]:
         """Seats below this one, last started first."""
@@ -243,10 +262,10 @@ class Supervisor(Actor[M]):
             seat._cancel("grace ran out")
             await seat.gone.wait()
 
-    async def _cut(self) -> None:
+    async def _cut(self, reason: str) -> None:
         """Cancel whatever still lives, in waves; the nursery waits for its last words."""
         for index, seat in enumerate(self._seats(), 1):
-            seat._cancel("its supervisor ended")
+            seat._cancel(reason or "its supervisor ended")
             if index % WAVE == 0:
                 await checkpoint()
         for seat in self._seats():

@@ -1,0 +1,162 @@
+"""One-shot answers. Claims: runtime.md §1.3 and §4 rows 5 and 6."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from zcp_actors.actors import Reply, Timers
+from zcp_actors.errors import UsageError
+
+
+async def test_the_first_settlement_wins_and_later_ones_are_refused():
+    reply = Reply()
+
+    assert reply.set(1) is True
+    assert reply.set(2) is False
+    assert reply.fail(ValueError()) is False
+    assert await reply.wait() == 1
+    assert reply.result() == 1
+
+
+async def test_a_failure_is_raised_at_whoever_waits():
+    reply = Reply()
+    reply.fail(KeyError("gone"))
+
+    with pytest.raises(KeyError, match="gone"):
+        await reply.wait()
+
+
+async def test_waiting_is_a_checkpoint_even_when_the_answer_is_there():
+    reply = Reply()
+    reply.set(1)
+
+    with trio.testing.assert_checkpoints():
+        await reply.wait()
+
+
+async def test_an_open_reply_has_no_result():
+    with pytest.raises(UsageError, match="open"):
+        Reply().result()
+
+
+async def outcome_of(reply, scope, outcomes, *, timers=None, deadline=1.0):
+    with scope:
+        try:
+            outcomes.append(await reply.wait(deadline, timers))
+        except trio.TooSlowError:
+            outcomes.append("too slow")
+        except ValueError:
+            outcomes.append("failed")
+        return
+    outcomes.append("cancelled")
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["set", "fail", "cancel", "expire"])))
+async def test_of_answer_failure_cancel_and_expiry_in_one_step_the_first_decides(order, autojump_clock):
+    reply, scope, outcomes = Reply(), trio.CancelScope(), []
+    timers = Timers()
+    taken = {}
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: outcome_of(reply, scope, outcomes, timers=timers))
+        await wait_all_tasks_blocked()
+        waiter = reply._tasks
+        moves = {
+            "set": lambda: reply.set("answer"),
+            "fail": lambda: reply.fail(ValueError()),
+            "cancel": scope.cancel,
+            "expire": lambda: reply._expire(waiter),
+        }
+        for move in order:
+            taken[move] = moves[move]()
+
+    expected = {"set": "answer", "fail": "failed", "cancel": "cancelled", "expire": "too slow"}[order[0]]
+    if order[0] == "expire" and order.index("cancel") == 1:
+        expected = "too slow"
+    assert outcomes == [expected]
+    assert reply.abandoned is (order[0] in ("cancel", "expire"))
+    assert taken["set"] is (order[0] == "set")
+    assert taken["fail"] is (order[0] == "fail")
+    assert len(timers) == 0
+
+
+async def test_every_waiter_gets_the_answer():
+    reply, outcomes = Reply(), []
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(outcome_of, reply, trio.CancelScope(), outcomes)
+        await wait_all_tasks_blocked()
+        reply.set("all")
+
+    assert outcomes == ["all"] * 3
+
+
+async def test_it_is_abandoned_only_when_the_last_waiter_gives_up():
+    reply, outcomes = Reply(), []
+    scopes = [trio.CancelScope() for _ in range(3)]
+    async with trio.open_nursery() as nursery:
+        for scope in scopes:
+            nursery.start_soon(outcome_of, reply, scope, outcomes)
+        await wait_all_tasks_blocked()
+        scopes[0].cancel()
+        scopes[1].cancel()
+        assert reply.open
+        scopes[2].cancel()
+        assert reply.abandoned
+        assert reply.set("late") is False
+
+    assert outcomes == ["cancelled"] * 3
+
+
+async def test_an_abandoned_reply_refuses_to_be_waited_for_instead_of_hanging():
+    reply = Reply()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await reply.wait()
+
+    with pytest.raises(UsageError, match="abandoned"):
+        await reply.wait()
+
+
+async def test_listeners_hear_of_settlement_and_of_abandonment_once_and_at_once():
+    settled, abandoned, heard = Reply(), Reply(), []
+    settled.then(heard.append)
+    abandoned.then(heard.append)
+    settled.set(1)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await abandoned.wait()
+    settled.then(heard.append)
+    settled.set(2)
+
+    assert heard == [settled, abandoned, settled]
+
+
+async def test_a_follower_gets_the_answer_and_its_abandonment_abandons_the_followed():
+    first, follower = Reply(), Reply()
+    follower.follow(first)
+    first.set("through")
+    assert await follower.wait() == "through"
+
+    first, follower = Reply(), Reply()
+    follower.follow(first)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await follower.wait()
+    assert first.abandoned
+
+
+async def test_a_followed_reply_is_abandoned_only_by_its_last_follower():
+    first, one, two = Reply(), Reply(), Reply()
+    one.follow(first)
+    two.follow(first)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await one.wait()
+    assert first.open
+
+    first.set("through")
+    assert await two.wait() == "through"
