@@ -53,7 +53,7 @@ def test_the_view_of_the_entries_cannot_be_changed() -> None:
     things = catalogue()
     things.add("a", 1)
     with pytest.raises(TypeError):
-        things.entries["b"] = 2  # type: ignore[index]
+        things.entries["b"] = 2
 
 
 def test_every_change_is_announced_until_the_listener_is_forgotten() -> None:

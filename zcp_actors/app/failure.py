@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from zcp_actors.errors import INTERNAL_ERROR, HandlerError, RPCError, ToolError
+from zcp_actors.errors import INTERNAL_ERROR, HandlerError, NotJSON, RPCError, ToolError
+from zcp_actors.wire import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +31,9 @@ def settled(error: Exception) -> Exception:
     A group of one is that one. In a larger group an error that the session has to see comes before the others.
     """
     leaves = list(_leaves(error))
-    if len(leaves) == 1:
-        return leaves[0]
-    return next((leaf for leaf in leaves if is_the_session_s(leaf)), error)
+    if len(leaves) > 1:
+        return next((_sendable(leaf) for leaf in leaves if is_the_session_s(leaf)), error)
+    return _sendable(leaves[0])
 
 
 def is_the_session_s(error: Exception) -> bool:
@@ -74,6 +75,18 @@ def cancelled_part(group: BaseExceptionGroup[BaseException]) -> BaseException:
     if rest is not None:
         logger.error("a cancelled handler failed while it was cleaning up", exc_info=rest)
     return cancelled
+
+
+def _sendable(error: Exception) -> Exception:
+    """Return an `RPCError` without what no wire can carry, so that the request it answers is answered; others as they are."""
+    if not isinstance(error, RPCError):
+        return error
+    try:
+        plain([error.code, error.message, error.data], "the error's data")
+    except NotJSON as unfit:
+        logger.exception("a handler raised a JSON-RPC error that cannot be sent as it is: %s", unfit)
+        return RPCError(INTERNAL_ERROR, ascii(str(error)))
+    return error
 
 
 def _leaves(error: Exception) -> Iterator[Exception]:

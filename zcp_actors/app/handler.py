@@ -9,7 +9,6 @@ was registered.
 from __future__ import annotations
 
 import inspect
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -53,7 +52,12 @@ class Handler:
             arguments[self._task] = getattr(context, "task", None)
         if self.asynchronous:
             return await self.function(**arguments)
-        value = await trio.to_thread.run_sync(
-            partial(self.function, **arguments), abandon_on_cancel=True, limiter=self.limiter
+        (value,) = await trio.to_thread.run_sync(
+            self._in_thread, arguments, abandon_on_cancel=True, limiter=self.limiter
         )
         return await value if inspect.isawaitable(value) else value
+
+    def _in_thread(self, arguments: dict[str, Any]) -> tuple[Any]:
+        # Boxed, because trio takes a bare coroutine that comes out of a thread for a mistake. Here it is none: a plain
+        # function may build a coroutine, which then runs where coroutines do.
+        return (self.function(**arguments),)

@@ -151,7 +151,7 @@ class Serving:
         for template in tuple(self._templates.entries.values()):
             if (variables := template.match(uri)) is not None:
                 return await template.read(context, uri, variables)
-        raise RPCError(RESOURCE_NOT_FOUND_2025, f"resource not found: {uri:.200}", {"uri": uri})
+        raise RPCError(RESOURCE_NOT_FOUND_2025, f"resource not found: {uri!r:.200}", {"uri": uri})
 
     async def _get_prompt(self, context: Any, params: GetPromptRequestParams) -> GetPromptResult:
         return await self._prompt(params.name).get(context, params.arguments)

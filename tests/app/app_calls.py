@@ -1,0 +1,68 @@
+"""Calling an app without a session: a context that carries nothing but its task, and one function per method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from zcp_actors.app import FastZCP
+from zcp_actors.sessions.context import Context
+from zcp_actors.wire import (
+    CallToolRequestParams,
+    CallToolResult,
+    CompleteRequestParams,
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    GetPromptRequestParams,
+    GetPromptResult,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    TextContent,
+)
+
+
+class FakeContext(Context):
+    """A context whose call is no call."""
+
+    def __init__(self, task: Any = None) -> None:
+        super().__init__(None)
+        self.task = task
+
+
+async def call(app: FastZCP, name: str, arguments: Any = None, context: Any = None) -> CallToolResult:
+    params = CallToolRequestParams(name=name, arguments=arguments)
+    return await app.handle(context or FakeContext(), "tools/call", params)
+
+
+async def read(app: FastZCP, uri: str, context: Any = None) -> ReadResourceResult:
+    return await app.handle(context or FakeContext(), "resources/read", ReadResourceRequestParams(uri=uri))
+
+
+async def get(app: FastZCP, name: str, arguments: Any = None) -> GetPromptResult:
+    return await app.handle(FakeContext(), "prompts/get", GetPromptRequestParams(name=name, arguments=arguments))
+
+
+async def complete(app: FastZCP, ref: Any, argument: str, value: str, given: Any = None) -> Completion:
+    params = CompleteRequestParams(
+        ref=ref,
+        argument=CompletionArgument(name=argument, value=value),
+        context=None if given is None else CompletionContext(arguments=given),
+    )
+    return (await app.handle(FakeContext(), "completion/complete", params)).completion
+
+
+def text(result: CallToolResult) -> str:
+    """The one text block of a result."""
+    (block,) = result.content
+    assert isinstance(block, TextContent)
+    return block.text
+
+
+@attrs.frozen
+class Point:
+    """A place."""
+
+    x: int
+    y: int = 0
