@@ -153,6 +153,32 @@ async def test_a_derived_output_schema_is_published_and_kept():
     assert (await call(app, "empty")).structured_content == {"result": None}
 
 
+async def test_a_type_that_is_not_always_an_object_is_always_wrapped():
+    app = FastZCP("test")
+
+    @app.tool
+    async def either(number: bool) -> Point | int:
+        return 3 if number else Point(1)
+
+    assert (await call(app, "either", {"number": True})).structured_content == {"result": 3}
+    assert (await call(app, "either", {"number": False})).structured_content == {"result": {"x": 1, "y": 0}}
+
+
+async def test_an_object_that_fails_to_become_json_is_an_error_result():
+    class Broken(pydantic.BaseModel):
+        @pydantic.model_serializer
+        def dump(self) -> Any:
+            raise RuntimeError("no")
+
+    loop: dict[str, Any] = {}
+    loop["again"] = loop
+    for value in (Broken(), loop):
+        for options in ({}, {"output_schema": dict[str, Any]}):
+            result = await returned(value, **options)
+            assert result.is_error
+            assert "is broken" in text(result)
+
+
 async def test_a_tool_annotated_with_content_promises_no_structure():
     app = FastZCP("test")
 

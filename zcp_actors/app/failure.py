@@ -78,13 +78,13 @@ def cancelled_part(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _sendable(error: Exception) -> Exception:
-    """Return an `RPCError` without what no wire can carry, so that the request it answers is answered; others as they are."""
+    """Return an `RPCError` that every wire can carry, so that the request is answered; other errors as they are."""
     if not isinstance(error, RPCError):
         return error
     try:
         plain([error.code, error.message, error.data], "the error's data")
-    except NotJSON as unfit:
-        logger.exception("a handler raised a JSON-RPC error that cannot be sent as it is: %s", unfit)
+    except NotJSON:
+        logger.exception("a handler raised a JSON-RPC error that cannot be sent as it is")
         return RPCError(INTERNAL_ERROR, ascii(str(error)))
     return error
 
@@ -99,6 +99,6 @@ def _leaves(error: Exception) -> Iterator[Exception]:
 
 def _message(error: Exception) -> str:
     try:
-        return str(error)
+        return str(error).encode("utf-8", "replace").decode("utf-8")
     except Exception:  # noqa: BLE001 - an author's __str__ that fails must not hide the error it belongs to
         return "(its message could not be read)"

@@ -17,7 +17,7 @@ import attrs
 import msgspec
 
 from zcp_actors import schemas
-from zcp_actors.app import shapes
+from zcp_actors.app import failure, shapes
 from zcp_actors.app.media import Audio, File, Image
 from zcp_actors.errors import NotJSON
 from zcp_actors.wire import (
@@ -49,6 +49,8 @@ class Output:
     """True when an output schema was published, so that there must be structured content."""
     text_fits: bool = False
     """True when every text fits: the schema was derived from `-> str`."""
+    wrapped: bool = False
+    """True when the schema was derived from a type that is not (always) an object: it is about `{"result": …}`."""
     bare: bool = False
     """True when the schema is not about an object: structured content is then the value, not `{"result": value}`."""
     typed: bool = False
@@ -66,6 +68,8 @@ class Output:
             return self._broken(f"it returned what no wire can carry: {error}")
         except (Mismatch, schemas.Mismatch) as error:
             return self._broken(error.at("result") if isinstance(error, Mismatch) else str(error))
+        except Exception as error:  # noqa: BLE001 - an author's class may fail while it is turned into JSON
+            return self._broken(f"what it returned could not be turned into JSON: {failure.text_of(error)}")
 
     def _converted(self, value: Any) -> CallToolResult:
         if isinstance(value, CallToolResult):
@@ -81,8 +85,10 @@ class Output:
             return CallToolResult(content=[])
         if isinstance(value, str) and not self.structured:
             return CallToolResult(content=[TextContent(text=value)])
-        bare = isinstance(value, dict) or self.bare
-        structured = (NULL if value is None else value) if bare else {"result": value}
+        if self.wrapped or not (self.bare or isinstance(value, dict)):
+            structured: Any = {"result": value}
+        else:
+            structured = NULL if value is None else value
         content = [] if value is None else [TextContent(text=text_of(value))]
         return CallToolResult(content=list(content), structured_content=structured)
 
@@ -101,7 +107,7 @@ class Output:
 
 def failed(text: str) -> CallToolResult:
     """Return the result of a call that failed in a way the model should read."""
-    return CallToolResult(content=[TextContent(text=text if _writable(text) else _mended(text))], is_error=True)
+    return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
 
 def is_content(value: Any) -> bool:
@@ -131,7 +137,3 @@ def _writable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _mended(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -170,8 +170,9 @@ def _output(
     hint = schemas.return_hint(function) if derived else output_schema
     if isinstance(hint, dict):
         published: dict[str, Any] | None = plain(hint)
+        wrapped = False
     else:
-        published, _ = schemas.output_schema(hint, content=CONTENT)
+        published, wrapped = schemas.output_schema(hint, content=CONTENT)
     if published is None:
         return None, Output(name)
     return published, Output(
@@ -179,6 +180,7 @@ def _output(
         schemas.compile(published) if validate_output else None,
         structured=True,
         text_fits=derived and hint is str,
+        wrapped=wrapped,
         bare=published.get("type", "object") != "object",
         typed=not isinstance(hint, dict),
     )
