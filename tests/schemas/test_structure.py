@@ -119,7 +119,7 @@ everything = st.builds(
     pair=st.tuples(st.integers(), st.sampled_from(Colour)),
     unique=st.frozensets(st.integers(-(2**53), 2**53), max_size=3),
     table=st.dictionaries(st.text(), circles, max_size=2),
-    place=st.builds(Place, st.floats(-90, 90)),
+    place=st.builds(Place, st.floats(-90, 90), st.floats(-90, 90)),
     loose=st.fixed_dictionaries({"name": st.text()}, optional={"when": dates}),
     plain=st.builds(Plain, st.text(), st.none() | dates, st.dictionaries(st.text(), circles, max_size=1)),
     late=dates | st.just("some day"),

@@ -200,3 +200,63 @@ def test_check_and_is_valid_agree_on_every_value(value):
             schema.check(value)
         assert caught.value.problems
         assert "\n" not in str(caught.value)
+
+
+def doubling(levels, below):
+    """Definitions of which each uses the next one twice, at the same place or one level below."""
+    step = (lambda target: {"properties": {"a": target}}) if below else (lambda target: target)
+    definitions = {f"d{n}": {"allOf": [step({"$ref": f"#/$defs/d{n + 1}"})] * 2} for n in range(levels)}
+    return {"$ref": "#/$defs/d0", "$defs": {**definitions, f"d{levels}": {"type": "object"}}}
+
+
+def tower(levels, top):
+    for _ in range(levels):
+        top = {"a": top}
+    return top
+
+
+@pytest.mark.parametrize("below", [True, False])
+def test_a_schema_whose_references_double_is_refused_before_it_meets_a_value(below):
+    """Forty such definitions take 2 KiB and would take hours."""
+    with pytest.raises(SchemaError, match="written out, apply more than"):
+        compile_schema(doubling(40, below))
+    assert compile_schema(doubling(8, below)).is_valid(tower(8, {}))
+
+
+def test_an_endless_chain_of_references_is_refused_too():
+    definitions = {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(5000)}
+    with pytest.raises(SchemaError, match="written out"):
+        compile_schema({"$ref": "#/$defs/d0", "$defs": {**definitions, "d5000": True}})
+
+
+@pytest.mark.parametrize("word", ["allOf", "anyOf", "oneOf"])
+def test_a_recursive_schema_that_doubles_per_level_is_decided_at_once_and_explained_only_where_that_is_cheap(word):
+    branch = {"properties": {"a": {"$ref": "#"}, "b": {"type": "integer"}}}
+    schema = compile_schema({word: [branch, {**branch, "minProperties": 1}], "type": "object"})
+    began = time.process_time()
+    with pytest.raises(Mismatch, match="too intricate"):
+        schema.check(tower(60, {"b": "no"}))
+    with pytest.raises(Mismatch, match='"no"'):
+        schema.check(tower(2, {"b": "no"}))
+    assert time.process_time() - began < 2
+
+
+def test_recursive_values_of_everyday_size_are_explained():
+    node = {
+        "type": "object",
+        "properties": {"n": {"type": "integer"}, "next": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]}},
+    }
+    schema = compile_schema({"$ref": "#/$defs/node", "$defs": {"node": node}})
+    value = {"n": "no", "next": None}
+    for _ in range(20):
+        value = {"n": 1, "next": value}
+    with pytest.raises(Mismatch, match=r'next\.n: "no" is not of type "integer"'):
+        schema.check(value)
+
+
+def test_references_by_name_and_by_address_are_followed_within_the_schema():
+    names = {"a": {"$anchor": "named", "type": "integer"}, "b": {"$id": "https://example.com/b", "type": "string"}}
+    schema = {"properties": {"x": {"$ref": "#named"}, "y": {"$ref": "https://example.com/b"}}, "$defs": names}
+    assert compile_schema(schema).is_valid({"x": 1, "y": "s"})
+    assert not compile_schema(schema).is_valid({"x": "s"})
+    assert compile_schema({"$ref": "https://json-schema.org/draft/2020-12/schema"}).is_valid({"type": "string"})

@@ -3,7 +3,7 @@ Compiled JSON Schema validators.
 
 Owns the choice of draft, the bounds on schemas and values, and the words of a failed check.
 Refuses to fetch: a schema is complete in itself, and no validation ever opens a file or a socket.
-The rule: schemas and values may both come from a peer, so neither may cost more than its size.
+The rule: schemas and values may both come from a peer, so what they can cost together is bounded before it is spent.
 Source: JSON Schema 2020-12 core 8.2 and validation 7.2.1 (`format` is an annotation); MCP 2025-11-25 and 2026-07-28,
 "JSON Schema usage" (2020-12 unless `$schema` says otherwise).
 """
@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 import msgspec
 
 from zcp_actors.errors import SchemaError
 from zcp_actors.schemas.mismatch import MAX_MESSAGE_CHARS, MAX_PROBLEMS, Mismatch, path_of, shortened, value_text
+from zcp_actors.schemas.weight import MAX_ANONYMOUS_REFERENCES, Weight
 
 MAX_SCHEMA_BYTES = 1024 * 1024
 """Largest schema, as JSON. Generated schemas of large APIs reach 200 KiB; compiling 1 MiB takes about 100 ms."""
@@ -29,10 +30,18 @@ MAX_VALUE_DEPTH = 512
 MAX_LISTED_NODES = 1000
 """Values with more nodes get only their first problem told: the validator lists all problems or one, and all problems
 of 500 000 wrong items took 4 s."""
+MAX_APPLICATIONS = 100_000
+"""Most subschemas applied to one path of a value. Real schemas stay below 1000; 100 000 take some 10 ms."""
+MAX_EXPLANATION = 1_000_000
+"""Most applications spent on saying what is wrong, about 200 ms. Beyond that the value is refused without details:
+`is_valid` remembers what it has seen in recursive schemas, the explanation does not."""
 CACHED_VALIDATORS = 1024
 """Validators kept by `compile`: the tools of some dozens of servers."""
 MAX_CACHED_BYTES = 16 * 1024
 """Larger schemas are compiled each time, so that the cache's keys stay under 16 MiB."""
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MASK = "\x00"
 _OUTSIDE = re.compile(r"Resource '(.*)' is not present in a registry")
@@ -54,7 +63,9 @@ class Validator:
     def is_valid(self, value: Any) -> bool:
         """Whether the value fits. Values that JSON cannot carry never do."""
         try:
-            return (not self._recursive or _depth_within(value, MAX_VALUE_DEPTH)) and self._validator.is_valid(value)
+            if self._recursive and _depth(value, MAX_VALUE_DEPTH) > MAX_VALUE_DEPTH:
+                return False
+            return self._validator.is_valid(value)
         except ValueError:
             return False
 
@@ -62,16 +73,28 @@ class Validator:
         """Raise `Mismatch` with at most `MAX_PROBLEMS` problems when the value does not fit."""
         if self.is_valid(value):
             return
-        if not _depth_within(value, MAX_VALUE_DEPTH):
+        depth = _depth(value, MAX_VALUE_DEPTH)
+        if depth > MAX_VALUE_DEPTH:
             raise Mismatch(what, [("$", f"nested deeper than {MAX_VALUE_DEPTH} levels")])
+        nodes = _nodes(value)
+        if not self._explicable(nodes, depth):
+            raise Mismatch(what, [("$", "does not fit; the schema and the value are too intricate to say where")])
         try:
-            found = self._problems(value)
+            found = self._problems(value, nodes)
         except ValueError as error:
             raise Mismatch(what, [("$", f"not a JSON value: {shortened(str(error), MAX_MESSAGE_CHARS)}")]) from None
         raise Mismatch(what, found)
 
-    def _problems(self, value: Any) -> list[tuple[str, str]]:
-        if _nodes_within(value, MAX_LISTED_NODES):
+    def _explicable(self, nodes: int, depth: int) -> bool:
+        if not self._recursive:
+            return True
+        try:
+            return Weight(self.schema).to_depth(depth) * nodes <= MAX_EXPLANATION
+        except RecursionError:
+            return False
+
+    def _problems(self, value: Any, nodes: int) -> list[tuple[str, str]]:
+        if nodes <= MAX_LISTED_NODES:
             errors = list(self._validator.iter_errors(value))
             return [_told(error) for error in errors[: MAX_PROBLEMS + 1]]
         try:
@@ -81,7 +104,7 @@ class Validator:
         return []
 
 
-def compile(schema: Any, *, formats: bool = False) -> Validator:  # noqa: A001  # the verb of the trade; import it by module or by another name
+def compile(schema: Any, *, formats: bool = False) -> Validator:  # noqa: A001  # the verb of the trade
     """Compile a JSON Schema (a mapping or a boolean), or find it compiled already.
 
     `formats` makes known formats assertions instead of annotations.
@@ -90,7 +113,7 @@ def compile(schema: Any, *, formats: bool = False) -> Validator:  # noqa: A001  
     if not isinstance(schema, (dict, bool)):
         message = f"a JSON Schema is an object or a boolean, not {type(schema).__name__}"
         raise SchemaError(message)
-    if not _depth_within(schema, MAX_SCHEMA_DEPTH):
+    if _depth(schema, MAX_SCHEMA_DEPTH) > MAX_SCHEMA_DEPTH:
         message = f"the schema is nested deeper than {MAX_SCHEMA_DEPTH} levels: use $defs and $ref"
         raise SchemaError(message)
     text = _canonical(schema)
@@ -115,7 +138,24 @@ def _build(text: bytes, formats: bool) -> Validator:  # noqa: FBT001  # part of 
         validator = jsonschema_rs.validator_for(_with_draft(schema), offline=True, validate_formats=formats, mask=_MASK)
     except ValueError as error:
         raise SchemaError(_refusal(error)) from None
-    return Validator(schema, validator, recursive=any(word in text for word in _RECURSION))
+    recursive = any(word in text for word in _RECURSION)
+    if recursive:
+        _check_weight(schema)
+    return Validator(schema, validator, recursive=recursive)
+
+
+def _check_weight(schema: Any) -> None:
+    weight = Weight(schema)
+    try:
+        bounded = weight.anonymous <= MAX_ANONYMOUS_REFERENCES and weight.written_out() <= MAX_APPLICATIONS
+    except RecursionError:
+        bounded = False
+    if not bounded:
+        message = (
+            f"the schema's references, written out, apply more than {MAX_APPLICATIONS} subschemas to one value: "
+            "use fewer alternatives of alternatives, and refer to definitions as #/$defs/name"
+        )
+        raise SchemaError(message)
 
 
 _cached = lru_cache(maxsize=CACHED_VALIDATORS)(_build)
@@ -144,37 +184,38 @@ def _told(error: jsonschema_rs.ValidationError) -> tuple[str, str]:
 
 def _nearest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
     """For a failed union, the problem of the branch that was meant, if exactly one branch got below the surface."""
-    if error.kind.name not in {"anyOf", "oneOf"}:
-        return error
-    depth = len(error.instance_path)
-    branches = [branch for branch in error.kind.as_dict().get("context", ()) if branch]
-    meant = [branch for branch in branches if all(len(inner.instance_path) > depth for inner in branch)]
-    return meant[0][0] if len(meant) == 1 else error
+    while error.kind.name in {"anyOf", "oneOf"}:
+        depth = len(error.instance_path)
+        branches = [branch for branch in error.kind.as_dict().get("context", ()) if branch]
+        meant = [branch for branch in branches if all(len(inner.instance_path) > depth for inner in branch)]
+        if len(meant) != 1:
+            break
+        error = meant[0][0]
+    return error
 
 
-def _depth_within(value: Any, limit: int) -> bool:
-    """Whether containers nest at most `limit` deep; level by level, so a wide value costs its size once."""
-    level = [value]
-    for _ in range(limit + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list, tuple))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list, tuple))
-        ]
+def _depth(value: Any, limit: int) -> int:
+    """How deep containers nest, at most `limit` + 1; level by level, so a wide value costs its size once."""
+    level = _containers([value])
+    for depth in range(limit + 1):
         if not level:
-            return True
-    return False
+            return depth
+        level = _containers(inner for outer in level for inner in _inside(outer))
+    return limit + 1
 
 
-def _nodes_within(value: Any, limit: int) -> bool:
-    todo, count = [value], 0
-    while todo:
-        item = todo.pop()
-        if isinstance(item, (dict, list, tuple)):
-            count += len(item)
-            if count > limit:
-                return False
-            todo.extend(item.values() if isinstance(item, dict) else item)
-    return True
+def _nodes(value: Any) -> int:
+    """How many values there are inside, the value itself included."""
+    count, level = 1, _containers([value])
+    while level:
+        count += sum(map(len, level))
+        level = _containers(inner for outer in level for inner in _inside(outer))
+    return count
+
+
+def _containers(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, (dict, list, tuple))]
+
+
+def _inside(container: Any) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container
