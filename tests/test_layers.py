@@ -101,9 +101,20 @@ def test_every_shield_has_a_deadline(path: Path) -> None:
         if isinstance(node, ast.Call):
             given = {keyword.arg for keyword in node.keywords}
             assert "shield" not in given or given & {"deadline", "relative_deadline"} or timed(node), node.lineno
-        if isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            assert not any(isinstance(t, ast.Attribute) and t.attr == "shield" for t in targets), node.lineno
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            shields = {ast.unparse(t.value) for t, value in assigned(node, "shield") if ast.unparse(value) != "False"}
+            assert shields <= {ast.unparse(t.value) for t, _ in assigned(node, "deadline")}, node.lineno
+
+
+def assigned(function: ast.AST, attribute: str) -> list[tuple[ast.Attribute, ast.expr]]:
+    """The assignments to `something.attribute` in a function, with their values."""
+    return [
+        (target, node.value)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute) and target.attr == attribute
+    ]
 
 
 def timed(call: ast.Call) -> bool:

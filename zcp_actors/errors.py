@@ -249,7 +249,13 @@ class ServerExited(ConnectionLost):
     """The server's process ended. `returncode` is negative for a signal; `stderr` holds its last lines."""
 
     def __init__(self, command: str, returncode: int | None, stderr: Sequence[str] = ()) -> None:
-        how = "ended" if returncode is None else f"was killed by signal {-returncode}" if returncode < 0 else f"exited with code {returncode}"
+        how = (
+            "ended"
+            if returncode is None
+            else f"was killed by signal {-returncode}"
+            if returncode < 0
+            else f"exited with code {returncode}"
+        )
         tail = "".join(f"\n  stderr: {line}" for line in stderr)
         super().__init__(f"server {command!r} {how}{tail}")
         self.command, self.returncode, self.stderr = command, returncode, tuple(stderr)

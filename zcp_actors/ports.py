@@ -14,6 +14,7 @@ import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
 
 @attrs.frozen
@@ -23,6 +24,8 @@ class Changed:
     kind: str
     uri: str | None = None
     """The resource's URI when one resource's content changed; None when a list did."""
+    gap: bool = False
+    """Nothing is known to have changed, but a change may have been missed: the connection was gone for a while."""
 
 
 class Connection(Protocol):
@@ -30,6 +33,10 @@ class Connection(Protocol):
 
     transport: str
     """The conventional name: "memory", "pipe", "tcp"."""
+    dialect: Any
+    """The `Dialect` agreed on; set by the session, None until then."""
+    stamp: Any
+    """What every result's `_meta` shall carry on a wire, or None; set by the session."""
 
     def post(self, message: Any, call: int | str | None = None) -> None:
         """Hand one message over now, in order, without waiting.
@@ -37,6 +44,9 @@ class Connection(Protocol):
         `call` is the id of the peer's request that this message belongs to, for transports that route by it.
         Raises `ConnectionLost` when the peer is gone.
         """
+
+    def hang_up(self) -> None:
+        """This side has ended; tell the other, where nothing else will."""
 
     async def room(self) -> None:
         """Wait until fewer messages are queued than the connection's high-water mark: where backpressure is felt."""
@@ -53,6 +63,31 @@ class Session(Protocol):
 
     def lost(self, error: Exception | None) -> None:
         """The connection ended; None when the peer closed it in good order."""
+
+
+class Way(Protocol):
+    """How to reach a server: what a client is made with, before it is opened."""
+
+    name: str
+    """A short name for trees and logs."""
+    identity: str | None
+    """What to remember the server's era by, or None."""
+
+    at_once: bool
+    """True for a way that needs no task of its own: it is joined; the others are opened."""
+
+    def join(self, runtime: Any, session: Session) -> Connection:
+        """A connection at once; messages come to the session by themselves. Only where `at_once`."""
+
+    def open(self, runtime: Any) -> AbstractAsyncContextManager[Channel]:
+        """Open a channel, close it with the block. Raises `StartFailed`."""
+
+
+class Channel(Connection, Protocol):
+    """An open connection whose other end is read by its owner."""
+
+    async def read(self, session: Session) -> None:
+        """Feed the session until the connection ends. Raises `ConnectionLost` then, whatever the reason."""
 
 
 class App(Protocol):
@@ -143,5 +178,3 @@ class RootsProvider(Protocol):
 
     def __call__(self) -> Any | Awaitable[Any]:
         """Return a list of `Root`, or of mappings of its shape."""
-
-

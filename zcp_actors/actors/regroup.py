@@ -73,11 +73,11 @@ class Regroup:
 
     async def _dismiss(self, seat: Seat) -> None:
         """End one member, in its grace or by cancelling it; its mail waits unless it is never restarted."""
-        if seat._status() not in ("starting", "running"):
+        if seat._status() in ("restarting", "ended"):
             return
         if seat.restart is Restart.NEVER:
             seat._stop(_REGROUPED)
-        else:
+        elif seat.fate is None:
             self.leaving.add(seat)
             seat.leave(_REGROUPED)
         with trio.move_on_after(seat.grace):

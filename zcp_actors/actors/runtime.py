@@ -270,6 +270,9 @@ async def open_runtime(
 
 def _lone_member(group: BaseException, bodily: BaseException | None) -> BaseException:
     """The one error inside the groups that our nurseries made; a group raised by the body itself is left whole."""
-    while isinstance(group, BaseExceptionGroup) and len(group.exceptions) == 1 and group is not bodily:
+    while isinstance(group, BaseExceptionGroup) and len(group.exceptions) == 1:
+        # trio derives new groups where it takes its own Cancelled out, so the body's is known by what it holds.
+        if isinstance(bodily, BaseExceptionGroup) and group.exceptions == bodily.exceptions:
+            return bodily
         group = group.exceptions[0]
     return group

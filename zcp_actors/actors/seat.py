@@ -50,6 +50,7 @@ class Seat(Host):
         "_owner",
         "_state",
         "_turn",
+        "accepting",
         "actor",
         "awaited",
         "gone",
@@ -93,6 +94,8 @@ class Seat(Host):
         self.leaving: Exit | None = None
         """Set to end this incarnation after the present message; the mail waits for the next one."""
         self.mailbox.control.clear()
+        self.accepting = True
+        """Cells and jobs may be added: also while the mail is drained, which may need them."""
         self.handling: Envelope | None = None
         self.timers: dict[object, Timer] = {}
         self._turn: Turn | None = None
@@ -121,6 +124,7 @@ class Seat(Host):
             exit = Exit("failed", error)
         finally:
             self._move("stopping")
+            self.accepting = False
             for timer in self.timers.values():
                 timer.disarm()
             try:
@@ -136,7 +140,8 @@ class Seat(Host):
 
     def begun(self) -> None:
         """The incarnation serves from now on."""
-        self._move("running")
+        if self._state == "starting":
+            self._move("running")
         self.awaited = False
         self.started.set(None)
 
@@ -330,18 +335,20 @@ class Seat(Host):
         if self.me.exit is not None:
             return
         self._fate = self._fate or exit
-        self.mailbox.close()
-        if self._state == "restarting":
-            self._owner.incarnation_ended(self, self._fate)
+        self._refuse_mail()
 
     def _cancel(self, reason: str) -> None:
         self._fate = Exit("cancelled", reason=reason)
+        self._refuse_mail()
+        self.scope.cancel(reason or None)
+        self.actor._hurry(reason)
+
+    def _refuse_mail(self) -> None:
         self.mailbox.close()
-        if self._state == "restarting":
+        if self._state == "running":
+            self._move("stopping")
+        elif self._state == "restarting" and self._fate is not None:
             self._owner.incarnation_ended(self, self._fate)
-        else:
-            self.scope.cancel(reason or None)
-            self.actor._hurry(reason)
 
     def leave(self, exit: Exit) -> None:
         """End this incarnation after the present message; the mail waits for the next one."""
@@ -356,7 +363,7 @@ class Seat(Host):
             self._stop(_NORMAL)
 
     def _accepts(self) -> bool:
-        return self.me.exit is None and self._state in ("starting", "running")
+        return self.accepting
 
     def _mail(self) -> tuple[int, int, float | None]:
         oldest = self.mailbox.oldest

@@ -24,7 +24,7 @@ from zcp_actors.actors.regroup import Regroup
 from zcp_actors.actors.reply import checkpoint
 from zcp_actors.actors.seat import Seat
 from zcp_actors.actors.strategy import Budget, Child, Limit, Strategy
-from zcp_actors.errors import RestartLimitReached, UsageError
+from zcp_actors.errors import ActorStopped, RestartLimitReached, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -103,6 +103,8 @@ class Supervisor(Actor[M]):
     def _admit(self, child: Child) -> Seat:
         if self._nursery is None:
             raise UsageError(f"the supervisor of {child.name!r} has not begun: wait for it with `runtime.begun`")
+        if self._ending or self.seat._status() not in ("starting", "running"):
+            raise ActorStopped(self.me.path, self.seat.fate or _STOPPED)
         seat = Seat(self.seat._new_ref(child.name), child, self)
         self.seat._adopt(seat)
         return seat
@@ -218,6 +220,7 @@ class Supervisor(Actor[M]):
     async def _end_children(self) -> None:
         self._ending = True
         self.seat._move("stopping")
+        self.seat.accepting = False
         self._regroup.scope.cancel("supervisor ended")
         for seat in [each for each in self._seats() if each._status() == "restarting"]:
             self._bury(seat, seat.last_exit or _STOPPED)

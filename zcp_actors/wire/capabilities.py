@@ -18,14 +18,14 @@ Flag = dict[str, Any]
 """Present means yes; what is inside is reserved."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class RootsCapability(Model):
     """The client can list its roots, and in 2025-11-25 tell when they change."""
 
     list_changed: bool | None = only(V2025_11_25)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class SamplingCapability(Model):
     """The client has a model to lend; `tools` if that model may use tools."""
 
@@ -33,7 +33,7 @@ class SamplingCapability(Model):
     tools: Flag | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ElicitationCapability(Model):
     """The client can ask its person. An empty object means forms only."""
 
@@ -41,21 +41,21 @@ class ElicitationCapability(Model):
     url: Flag | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TasksSamplingCapability(Model):
     """`sampling/createMessage` may run as a task."""
 
     create_message: Flag | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TasksElicitationCapability(Model):
     """`elicitation/create` may run as a task."""
 
     create: Flag | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ClientTasksRequestsCapability(Model):
     """Which requests a client runs as tasks; what is not listed it does not."""
 
@@ -63,7 +63,7 @@ class ClientTasksRequestsCapability(Model):
     elicitation: TasksElicitationCapability | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ClientTasksCapability(Model):
     """A client that can be a task's receiver (2025-11-25)."""
 
@@ -72,7 +72,7 @@ class ClientTasksCapability(Model):
     requests: ClientTasksRequestsCapability | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ClientCapabilities(Model):
     """What a client can do for a server."""
 
@@ -84,14 +84,14 @@ class ClientCapabilities(Model):
     extensions: dict[str, dict[str, Any]] | None = only(V2026_07_28)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class PromptsCapability(Model):
     """The server has prompts."""
 
     list_changed: bool | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ResourcesCapability(Model):
     """The server has resources."""
 
@@ -99,28 +99,28 @@ class ResourcesCapability(Model):
     list_changed: bool | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ToolsCapability(Model):
     """The server has tools."""
 
     list_changed: bool | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TasksToolsCapability(Model):
     """`tools/call` may run as a task."""
 
     call: Flag | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ServerTasksRequestsCapability(Model):
     """Which requests a server runs as tasks; what is not listed it does not."""
 
     tools: TasksToolsCapability | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ServerTasksCapability(Model):
     """A server that runs tasks (2025-11-25)."""
 
@@ -129,7 +129,7 @@ class ServerTasksCapability(Model):
     requests: ServerTasksRequestsCapability | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ServerCapabilities(Model):
     """What a server can do for a client."""
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import jiter
 import msgspec
 
-from zcp_actors.errors import PARSE_ERROR, InvalidMessage, NotJSON
+from zcp_actors.errors import INVALID_REQUEST, PARSE_ERROR, InvalidMessage, NotJSON
 from zcp_actors.wire.converter import from_wire, unstructure
 from zcp_actors.wire.envelope import read, seems
 from zcp_actors.wire.jsonrpc import ErrorResponse, Message, Notification, Request
 from zcp_actors.wire.plainness import MAX_DEPTH
-from zcp_actors.wire.salvage import EDGE, from_duplicates, too_large
+from zcp_actors.wire.salvage import EDGE, from_rereading, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,12 +95,19 @@ def _envelope(message: Message, dialect: Dialect | None) -> dict[str, Any]:
 
 
 def _unreadable(raw: bytes, why: str) -> InvalidMessage:
-    if "duplicate key" in why:
-        kind, id = from_duplicates(raw)
-        return InvalidMessage(f"ambiguous JSON: {why}; every key may stand once", code=PARSE_ERROR, id=id, kind=kind)
-    if "unicode" in why:
-        why = f"not UTF-8: {why}"
-    return InvalidMessage(f"not JSON: {why}", code=PARSE_ERROR)
+    kind, id = from_rereading(raw)
+    for sign, text, code in _REASONS:
+        if sign in why:
+            return InvalidMessage(f"{text}: {why}", code=code, id=id, kind=kind)
+    return InvalidMessage(f"not JSON: {why}", code=PARSE_ERROR, id=id, kind=kind)
+
+
+_REASONS: Final = (
+    ("duplicate key", "ambiguous JSON, a key may stand once", PARSE_ERROR),
+    ("unicode code point", "not UTF-8", PARSE_ERROR),
+    ("recursion limit", "nested too deeply", INVALID_REQUEST),
+)
+"""What the parser's words mean to the peer."""
 
 
 def _refuse_deep(value: Any, limit: int) -> None:

@@ -16,14 +16,14 @@ from zcp_actors.wire.params import RequestParams
 from zcp_actors.wire.results import Result
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class PromptReference(BaseMetadata):
     """A prompt, by name."""
 
     type: Literal["ref/prompt"] = "ref/prompt"
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ResourceTemplateReference(Model):
     """A resource template, by its URI template."""
 
@@ -34,7 +34,7 @@ class ResourceTemplateReference(Model):
 CompletionReference = PromptReference | ResourceTemplateReference
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CompletionArgument(Model):
     """The argument's name, and what is typed so far."""
 
@@ -42,14 +42,14 @@ class CompletionArgument(Model):
     value: str
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CompletionContext(Model):
     """What is already known of the other arguments."""
 
     arguments: dict[str, str] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CompleteRequestParams(RequestParams):
     """Suggest values for this argument of that thing."""
 
@@ -58,7 +58,7 @@ class CompleteRequestParams(RequestParams):
     context: CompletionContext | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Completion(Model):
     """At most 100 values; `total` and `has_more` speak of those that were left out."""
 
@@ -67,7 +67,7 @@ class Completion(Model):
     has_more: bool | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CompleteResult(Result):
     """The suggestions."""
 

@@ -15,7 +15,7 @@ from zcp_actors.wire.params import WithMeta
 from zcp_actors.wire.resources import Annotations, AnyResourceContents, Resource
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TextContent(WithMeta):
     """Text."""
 
@@ -24,7 +24,7 @@ class TextContent(WithMeta):
     annotations: Annotations | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ImageContent(WithMeta):
     """A picture; `data` is base64."""
 
@@ -34,7 +34,7 @@ class ImageContent(WithMeta):
     annotations: Annotations | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class AudioContent(WithMeta):
     """Sound; `data` is base64."""
 
@@ -44,14 +44,14 @@ class AudioContent(WithMeta):
     annotations: Annotations | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ResourceLink(Resource):
     """A resource the reader may fetch. It need not be in `resources/list`."""
 
     type: Literal["resource_link"] = "resource_link"
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class EmbeddedResource(WithMeta):
     """A resource's contents, in place."""
 
@@ -63,7 +63,7 @@ class EmbeddedResource(WithMeta):
 ContentBlock = TextContent | ImageContent | AudioContent | ResourceLink | EmbeddedResource
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ToolUseContent(WithMeta):
     """A model asks for a tool."""
 
@@ -73,7 +73,7 @@ class ToolUseContent(WithMeta):
     input: dict[str, Any]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ToolResultContent(WithMeta):
     """What the tool that a model asked for gave back."""
 

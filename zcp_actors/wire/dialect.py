@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Side = Literal["client", "server"]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Dialect:
     """One revision. The two instances are `v2025_11_25.DIALECT` and `v2026_07_28.DIALECT`."""
 
@@ -93,10 +93,14 @@ class Dialect:
         if isinstance(raw, Model):
             return raw
         try:
+            if raw is None:
+                raw = {}
+            if not isinstance(raw, dict):
+                raise expected("object", raw)
             for check in checks:
                 if check is not None:
-                    check(raw or {})
-            model: Model = structure(cls, {} if raw is None else raw)
+                    check(raw)
+            model: Model = structure(cls, raw)
         except Mismatch as error:
             raise InvalidParams(error.at("params")) from None
         return model

@@ -17,7 +17,7 @@ from zcp_actors.wire.params import NotificationParams, TaskAugmentedRequestParam
 from zcp_actors.wire.results import Result
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ElicitRequestFormParams(TaskAugmentedRequestParams):
     """Let the person fill in a form. A message without `mode` is this one."""
 
@@ -27,7 +27,7 @@ class ElicitRequestFormParams(TaskAugmentedRequestParams):
     """A plain dict after decoding; either when made here."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ElicitRequestURLParams(TaskAugmentedRequestParams):
     """Let the person visit a page. 2025-11-25 demands `elicitation_id`, 2026-07-28 has none."""
 
@@ -40,7 +40,7 @@ class ElicitRequestURLParams(TaskAugmentedRequestParams):
 ElicitRequestParams = ElicitRequestFormParams | ElicitRequestURLParams
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ElicitResult(Result):
     """What the person did, and what they filled in if they accepted a form."""
 
@@ -48,7 +48,7 @@ class ElicitResult(Result):
     content: dict[str, Any] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ElicitationCompleteNotificationParams(NotificationParams):
     """The page was visited and is done with (2025-11-25)."""
 

@@ -14,7 +14,7 @@ import attrs
 from zcp_actors.wire.model import Model, named
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class _Field(Model):
     """What all fields have."""
 
@@ -22,7 +22,7 @@ class _Field(Model):
     description: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class StringSchema(_Field):
     """Text."""
 
@@ -33,7 +33,7 @@ class StringSchema(_Field):
     default: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class NumberSchema(_Field):
     """A number, whole or not."""
 
@@ -43,7 +43,7 @@ class NumberSchema(_Field):
     default: float | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class BooleanSchema(_Field):
     """Yes or no."""
 
@@ -51,7 +51,7 @@ class BooleanSchema(_Field):
     default: bool | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TitledChoice(Model):
     """A value and what a person sees for it."""
 
@@ -59,7 +59,7 @@ class TitledChoice(Model):
     title: str
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class UntitledSingleSelectEnumSchema(_Field):
     """One of these values."""
 
@@ -68,7 +68,7 @@ class UntitledSingleSelectEnumSchema(_Field):
     default: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TitledSingleSelectEnumSchema(_Field):
     """One of these values, each with a title."""
 
@@ -77,7 +77,7 @@ class TitledSingleSelectEnumSchema(_Field):
     default: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class LegacyTitledEnumSchema(_Field):
     """One of these values, with titles in a list beside them. Kept for older peers."""
 
@@ -87,7 +87,7 @@ class LegacyTitledEnumSchema(_Field):
     default: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class UntitledItems(Model):
     """What a list may hold."""
 
@@ -95,14 +95,14 @@ class UntitledItems(Model):
     enum: list[str]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TitledItems(Model):
     """What a list may hold, with titles."""
 
     any_of: list[TitledChoice]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class UntitledMultiSelectEnumSchema(_Field):
     """Some of these values."""
 
@@ -113,7 +113,7 @@ class UntitledMultiSelectEnumSchema(_Field):
     default: list[str] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TitledMultiSelectEnumSchema(_Field):
     """Some of these values, each with a title."""
 
@@ -130,7 +130,7 @@ EnumSchema = SingleSelectEnumSchema | MultiSelectEnumSchema | LegacyTitledEnumSc
 PrimitiveSchemaDefinition = StringSchema | NumberSchema | BooleanSchema | EnumSchema
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ElicitRequestedSchema(Model):
     """The whole form: an object of primitive fields."""
 

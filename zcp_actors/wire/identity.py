@@ -13,7 +13,7 @@ import attrs
 from zcp_actors.wire.model import Model
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Icon(Model):
     """A picture for display. `src` is an https or data URI; `sizes` are like "48x48" or "any"."""
 
@@ -23,7 +23,7 @@ class Icon(Model):
     theme: Literal["dark", "light"] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class BaseMetadata(Model):
     """A name for programs, and a title for people where it differs."""
 
@@ -31,21 +31,21 @@ class BaseMetadata(Model):
     title: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Icons(Model):
     """A thing with icons."""
 
     icons: list[Icon] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Decorated(BaseMetadata):
     """A named thing with icons. (Slotted classes have one base, so this is not `BaseMetadata` and `Icons`.)"""
 
     icons: list[Icon] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Listed(Decorated):
     """A named thing of which a server lists many."""
 
@@ -53,7 +53,7 @@ class Listed(Decorated):
     meta: dict[str, Any] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Implementation(Decorated):
     """A client or a server: the software, not the person."""
 

@@ -20,7 +20,7 @@ from zcp_actors.wire.roots import ListRootsResult
 from zcp_actors.wire.sampling import CreateMessageRequestParams, CreateMessageResult
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CreateMessageRequest(Model):
     """A question to the client's model."""
 
@@ -28,7 +28,7 @@ class CreateMessageRequest(Model):
     params: CreateMessageRequestParams
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ListRootsRequest(Model):
     """A question about the client's workspace."""
 
@@ -36,7 +36,7 @@ class ListRootsRequest(Model):
     params: RequestParams | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ElicitRequest(Model):
     """A question to the client's person."""
 
@@ -50,7 +50,7 @@ InputResponse = CreateMessageResult | ListRootsResult | ElicitResult
 InputResponses = dict[str, InputResponse]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class InputRequiredResult(Result):
     """Not done: answer these, and ask again with the answers and this state."""
 
@@ -59,7 +59,7 @@ class InputRequiredResult(Result):
     request_state: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class InputResponseRequestParams(RequestParams):
     """Params of a request that can be such a retry."""
 

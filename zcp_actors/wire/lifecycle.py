@@ -14,7 +14,7 @@ from zcp_actors.wire.params import RequestParams
 from zcp_actors.wire.results import CacheableResult, Result
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class InitializeRequestParams(RequestParams):
     """The client opens: what it wants to speak, what it can, who it is."""
 
@@ -23,7 +23,7 @@ class InitializeRequestParams(RequestParams):
     client_info: Implementation
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class InitializeResult(Result):
     """The server answers: what will be spoken, what it can, who it is, how to use it."""
 
@@ -33,7 +33,7 @@ class InitializeResult(Result):
     instructions: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DiscoverResult(CacheableResult):
     """What a stateless server can do; who it is stands in `_meta`."""
 

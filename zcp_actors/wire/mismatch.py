@@ -37,8 +37,8 @@ class Mismatch(ValueError):
 
 
 def place(root: str, path: tuple[str | int, ...]) -> str:
-    """`("messages", 3, "role")` below `params` is `params.messages[3].role`."""
-    return root + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    """`("messages", 3, "role")` below `params` is `params.messages[3].role`; long names are cut."""
+    return root + "".join(f"[{step}]" if isinstance(step, int) else f".{step:.60}" for step in path)
 
 
 def word(value: Any) -> str:

@@ -53,7 +53,7 @@ def named(wire: str, default: Any = None) -> Any:
     return attrs.field(default=default, metadata={WIRE: wire})
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Model:
     """Base of all message shapes: immutable, keyword-only, and readable as a mapping of wire names.
 
@@ -107,6 +107,11 @@ class Model:
                 getattr(self, field.name) == getattr(other, field.name) for field in attrs.fields(type(self))
             )
         return self.to_dict() == other if isinstance(other, dict) else NotImplemented
+
+    def __repr__(self) -> str:
+        told = [(field.name, getattr(self, field.name), field.default) for field in attrs.fields(type(self))]
+        shown = [f"{name}={value!r}" for name, value, usual in told if (value if name == "extra" else value != usual)]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     __hash__ = None  # type: ignore[assignment]  # models hold dicts
 

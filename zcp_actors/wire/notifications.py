@@ -18,7 +18,7 @@ LoggingLevel = Literal["debug", "info", "notice", "warning", "error", "critical"
 ProgressToken = int | str
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CancelledNotificationParams(NotificationParams):
     """Stop working on my request. 2026-07-28 demands `request_id`."""
 
@@ -26,7 +26,7 @@ class CancelledNotificationParams(NotificationParams):
     reason: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ProgressNotificationParams(NotificationParams):
     """How far the request with this token is; `progress` only rises, `total` may be unknown."""
 
@@ -36,7 +36,7 @@ class ProgressNotificationParams(NotificationParams):
     message: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class LoggingMessageNotificationParams(NotificationParams):
     """One line of the server's log; `data` is any JSON, null included."""
 
@@ -45,7 +45,7 @@ class LoggingMessageNotificationParams(NotificationParams):
     logger: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class SetLevelRequestParams(RequestParams):
     """From this level up, please (2025-11-25)."""
 

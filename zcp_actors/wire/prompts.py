@@ -16,7 +16,7 @@ from zcp_actors.wire.resources import Role
 from zcp_actors.wire.results import CacheablePage, Result
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class PromptArgument(BaseMetadata):
     """A blank in a prompt."""
 
@@ -24,21 +24,21 @@ class PromptArgument(BaseMetadata):
     required: bool | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Prompt(Listed):
     """A prompt, as it is listed."""
 
     arguments: list[PromptArgument] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ListPromptsResult(CacheablePage):
     """One page of prompts."""
 
     prompts: list[Prompt]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GetPromptRequestParams(InputResponseRequestParams):
     """Fill this prompt in."""
 
@@ -46,7 +46,7 @@ class GetPromptRequestParams(InputResponseRequestParams):
     arguments: dict[str, str] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class PromptMessage(Model):
     """One message of a prompt."""
 
@@ -54,7 +54,7 @@ class PromptMessage(Model):
     content: ContentBlock
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GetPromptResult(Result):
     """A prompt, filled in."""
 

@@ -17,7 +17,7 @@ from zcp_actors.wire.params import WithMeta
 Role = Literal["assistant", "user"]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Annotations(Model):
     """Hints on who something is for and how much it matters; `priority` from 0 to 1, `last_modified` ISO 8601."""
 
@@ -26,7 +26,7 @@ class Annotations(Model):
     priority: float | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Resource(Listed):
     """Something a server can read out. `size` in bytes, before any encoding."""
 
@@ -36,7 +36,7 @@ class Resource(Listed):
     size: int | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ResourceTemplate(Listed):
     """A family of resources, as a URI template (RFC 6570)."""
 
@@ -45,7 +45,7 @@ class ResourceTemplate(Listed):
     annotations: Annotations | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ResourceContents(WithMeta):
     """What a resource, or a part of one, contains."""
 
@@ -53,14 +53,14 @@ class ResourceContents(WithMeta):
     mime_type: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TextResourceContents(ResourceContents):
     """Contents that are text."""
 
     text: str
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class BlobResourceContents(ResourceContents):
     """Contents that are bytes, in base64."""
 

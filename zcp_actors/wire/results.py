@@ -18,26 +18,26 @@ from zcp_actors.wire.params import WithMeta
 CacheScope = Literal["private", "public"]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Result(WithMeta):
     """Any result; what it says beyond this is in `extra`."""
 
     result_type: str | None = only(V2026_07_28)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class EmptyResult(Result):
     """A result that says only that it went well."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class PaginatedResult(Result):
     """One page. No `next_cursor` means it is the last."""
 
     next_cursor: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CacheableResult(Result):
     """A result its receiver may keep for `ttl_ms` milliseconds (2026-07-28), for everybody or for one principal only."""
 
@@ -45,8 +45,8 @@ class CacheableResult(Result):
     cache_scope: CacheScope | None = only(V2026_07_28)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CacheablePage(CacheableResult):
-    """One page that may be kept. (Slotted classes have one base: it is not also a `PaginatedResult`.)"""
+    """One page that may be kept. A slotted class has one base, so this is no `PaginatedResult`."""
 
     next_cursor: str | None = None

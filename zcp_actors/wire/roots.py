@@ -12,7 +12,7 @@ from zcp_actors.wire.params import WithMeta
 from zcp_actors.wire.results import Result
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Root(WithMeta):
     """A place; a `file://` URI for now."""
 
@@ -20,7 +20,7 @@ class Root(WithMeta):
     name: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ListRootsResult(Result):
     """All roots."""
 

@@ -2,13 +2,14 @@
 Whose message was that? Finding the id of bytes that could not be accepted.
 
 Owns the two ways: reading again without the rule that failed, and looking at the ends of a message that is too large.
-Refuses to guess: an id that stands twice, or might be inside something else, is no id.
+Refuses to guess: an id that stands twice, was damaged, or might be inside something else, is no id.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any, Final
 
 import jiter
@@ -27,8 +28,11 @@ _TAIL = re.compile(rb"(?:,\s*" + _STRING + rb"\s*:\s*" + _SCALAR + rb"\s*){1,3}\
 _NEXT_KEY = re.compile(rb"\s*(" + _STRING + rb")\s*:")
 
 
-def from_duplicates(raw: bytes) -> tuple[Kind | None, RequestId | None]:
-    """Of JSON with duplicate keys: unless a key of the envelope itself is among them."""
+def from_rereading(raw: bytes) -> tuple[Kind | None, RequestId | None]:
+    """Of text that a lenient reader accepts: duplicate keys, NaN, half surrogates, control characters, no UTF-8.
+
+    A key that stands twice in the envelope itself is left out; what nests too deeply is looked at from its ends.
+    """
     outermost: list[tuple[str, Any]] = []
 
     def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -37,23 +41,30 @@ def from_duplicates(raw: bytes) -> tuple[Kind | None, RequestId | None]:
         return dict(pairs)
 
     try:
-        json.loads(raw, object_pairs_hook=note)
-    except (ValueError, RecursionError):
+        value = json.loads(raw.decode(errors="replace"), object_pairs_hook=note, strict=False)
+    except RecursionError:
+        return from_edges(raw[:EDGE], raw[-EDGE:])
+    except ValueError:
         return None, None
-    names = [name for name, _ in outermost]
-    if len(set(names)) != len(names):
-        once = {name: item for name, item in outermost if names.count(name) == 1} if len(names) <= _FEW else {}
-        return seems(once)
-    return seems(dict(outermost))
+    if not isinstance(value, dict):
+        return None, None
+    times = Counter(name for name, _ in outermost)
+    return _writable(*seems({name: item for name, item in outermost if times[name] == 1}))
 
 
-_FEW: Final = 64
-"""Keys of an envelope that are counted one by one; it has four, and counting is quadratic."""
+def _writable(kind: Kind | None, id: RequestId | None) -> tuple[Kind | None, RequestId | None]:
+    """An id that a reply can carry: half a surrogate cannot be written, and a replaced byte is somebody else's id."""
+    if isinstance(id, str) and ("\ufffd" in id or not id.isprintable()):
+        return kind, None
+    return kind, id
 
 
 def from_edges(head: bytes, tail: bytes) -> tuple[Kind | None, RequestId | None]:
     """Of a message whose ends are kept: the scalar fields before the first nested value and after the last one."""
-    members = _head_members(head) | _tail_members(tail)
+    first, last = _head_members(head), _tail_members(tail)
+    members = first | last
+    if first.get("id", members.get("id")) != members.get("id"):
+        del members["id"]
     return seems(members)
 
 

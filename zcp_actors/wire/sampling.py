@@ -20,7 +20,7 @@ from zcp_actors.wire.tools import Tool
 SamplingContent = SamplingMessageContentBlock | list[SamplingMessageContentBlock]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class SamplingMessage(WithMeta):
     """One message of a conversation with a model."""
 
@@ -28,14 +28,14 @@ class SamplingMessage(WithMeta):
     content: SamplingContent
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ModelHint(Model):
     """Part of a model's name."""
 
     name: str | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ModelPreferences(Model):
     """What matters to the server in the choice of a model; each priority from 0 to 1."""
 
@@ -45,14 +45,14 @@ class ModelPreferences(Model):
     intelligence_priority: float | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ToolChoice(Model):
     """Whether the model may, must or must not use tools; absent means auto."""
 
     mode: Literal["auto", "none", "required"] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CreateMessageRequestParams(TaskAugmentedRequestParams):
     """Ask the model this. `max_tokens` is a limit the client must respect."""
 
@@ -68,7 +68,7 @@ class CreateMessageRequestParams(TaskAugmentedRequestParams):
     tool_choice: ToolChoice | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CreateMessageResult(Result):
     """What the model said, which model it was, and why it stopped."""
 

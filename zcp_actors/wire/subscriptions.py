@@ -13,7 +13,7 @@ from zcp_actors.wire.params import NotificationParams, RequestParams
 from zcp_actors.wire.results import Result
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class SubscriptionFilter(Model):
     """Which news. `task_ids` belongs to the tasks extension."""
 
@@ -24,20 +24,20 @@ class SubscriptionFilter(Model):
     task_ids: list[str] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class SubscriptionsListenRequestParams(RequestParams):
     """Tell me this news until I hang up."""
 
     notifications: SubscriptionFilter
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class SubscriptionsAcknowledgedNotificationParams(NotificationParams):
     """First message of a subscription: what of it was agreed to."""
 
     notifications: SubscriptionFilter
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class SubscriptionsListenResult(Result):
     """The server ended the subscription in good order."""

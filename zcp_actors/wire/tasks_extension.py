@@ -19,7 +19,7 @@ from zcp_actors.wire.results import EmptyResult
 TaskStatus = Literal["working", "input_required", "completed", "failed", "cancelled"]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class RPCErrorObject(Model):
     """A JSON-RPC error, kept as a task's end."""
 
@@ -28,7 +28,7 @@ class RPCErrorObject(Model):
     data: Any = nullable()
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Task(WithMeta):
     """A task in brief; as such no result, so it has no result type. Times are ISO 8601; `ttl_ms` None is for ever."""
 
@@ -41,14 +41,14 @@ class Task(WithMeta):
     poll_interval_ms: int | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CreateTaskResult(Task):
     """The server made a task of the call. Only for a client that declared the extension on this request."""
 
     result_type: Literal["task"] = "task"
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DetailedTask(Task):
     """A task with what its status brings along: questions, a result, or an error."""
 
@@ -58,33 +58,33 @@ class DetailedTask(Task):
     error: RPCErrorObject | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GetTaskResult(DetailedTask):
     """The task as it is now."""
 
     result_type: Literal["complete"] = "complete"
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TaskStatusNotificationParams(DetailedTask):
     """A task changed; this is what `tasks/get` would say."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GetTaskRequestParams(RequestParams):
     """Which task."""
 
     task_id: str
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CancelTaskRequestParams(RequestParams):
     """Which task to cancel."""
 
     task_id: str
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class UpdateTaskRequestParams(RequestParams):
     """Answers for a task, all or some."""
 
@@ -92,12 +92,12 @@ class UpdateTaskRequestParams(RequestParams):
     input_responses: InputResponses
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class UpdateTaskResult(EmptyResult):
     """The answers were taken."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CancelTaskResult(EmptyResult):
     """The wish to cancel was taken. The task may still end otherwise."""
 

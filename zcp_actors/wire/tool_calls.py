@@ -18,7 +18,7 @@ from zcp_actors.wire.params import TaskMetadata
 from zcp_actors.wire.results import Result
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CallToolRequestParams(InputResponseRequestParams):
     """Call this tool with these arguments."""
 
@@ -27,7 +27,7 @@ class CallToolRequestParams(InputResponseRequestParams):
     task: TaskMetadata | None = only(V2025_11_25)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CallToolResult(Result):
     """What the tool gave back, for a model (`content`) and for programs (`structured_content`)."""
 

@@ -16,7 +16,7 @@ from zcp_actors.wire.model import Model, only
 from zcp_actors.wire.results import CacheablePage
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ToolAnnotations(Model):
     """Hints of the server on its own tool: never to be trusted further than the server is."""
 
@@ -27,14 +27,14 @@ class ToolAnnotations(Model):
     open_world_hint: bool | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ToolExecution(Model):
     """How a tool runs (2025-11-25); absent `task_support` means forbidden."""
 
     task_support: Literal["forbidden", "optional", "required"] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Tool(Listed):
     """A tool, as it is listed."""
 
@@ -44,7 +44,7 @@ class Tool(Listed):
     execution: ToolExecution | None = only(V2025_11_25)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ListToolsResult(CacheablePage):
     """One page of tools."""
 

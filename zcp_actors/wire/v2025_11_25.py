@@ -46,7 +46,7 @@ from zcp_actors.wire.tools import ListToolsResult, Tool
 TaskStatus = Literal["working", "input_required", "completed", "failed", "cancelled"]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Task(Model):
     """A task, as its receiver tells of it.
 
@@ -62,71 +62,71 @@ class Task(Model):
     poll_interval: int | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class RelatedTaskMetadata(Model):
     """The value of the related-task key of `_meta`."""
 
     task_id: str
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CreateTaskResult(Result):
     """The request has become this task."""
 
     task: Task
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TaskResult(Task):
     """A result that is a task."""
 
     meta: dict[str, Any] | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GetTaskResult(TaskResult):
     """The task as it is now."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CancelTaskResult(TaskResult):
     """The task as it is after the cancel: cancelled."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GetTaskRequestParams(RequestParams):
     """Which task."""
 
     task_id: str
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GetTaskPayloadRequestParams(RequestParams):
     """Which task's result."""
 
     task_id: str
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CancelTaskRequestParams(RequestParams):
     """Which task to cancel."""
 
     task_id: str
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GetTaskPayloadResult(Result):
     """Exactly what the task's own request would have got: in `extra`, to be read by that request's method."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ListTasksResult(PaginatedResult):
     """One page of tasks."""
 
     tasks: list[Task]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TaskStatusNotificationParams(TaskResult):
     """A task changed; this is all of it."""
 

@@ -61,6 +61,8 @@ def _results(others: dict[str, type[Model]]) -> Callable[[dict[str, Any]], type[
         if kind == "complete":
             return None
         if isinstance(kind, str) and kind in others:
+            if kind == "input_required" and not raw.keys() & {"inputRequests", "requestState"}:
+                raise Mismatch("expected inputRequests or requestState with this resultType")
             return others[kind]
         allowed = ", ".join(repr(name) for name in ("complete", *others))
         raise Mismatch(f"expected one of {allowed}, got {kind!r:.40}", ("resultType",))

@@ -1,0 +1,67 @@
+"""
+zcp_actors: an actor runtime for agent hosts and tool servers, speaking MCP in both its eras on both sides of the wire.
+
+The public names and nothing else. Read `actors` for the kernel, `sessions` for conversations, `app` for servers.
+"""
+
+from __future__ import annotations
+
+from zcp_actors.actors import Actor as Actor
+from zcp_actors.actors import Cell as Cell
+from zcp_actors.actors import Child as Child
+from zcp_actors.actors import Exit as Exit
+from zcp_actors.actors import Limit as Limit
+from zcp_actors.actors import Node as Node
+from zcp_actors.actors import Ref as Ref
+from zcp_actors.actors import Restart as Restart
+from zcp_actors.actors import Strategy as Strategy
+from zcp_actors.actors import Supervisor as Supervisor
+from zcp_actors.actors import current_runtime as current_runtime
+from zcp_actors.app import FastZCP as FastZCP
+from zcp_actors.ports import Changed as Changed
+from zcp_actors.sessions import Context as Context
+from zcp_actors.sessions import Elicited as Elicited
+from zcp_actors.sessions import Inbox as Inbox
+from zcp_actors.sessions import PendingRequest as PendingRequest
+from zcp_actors.sessions import Policy as Policy
+from zcp_actors.sessions import Runtime as Runtime
+from zcp_actors.sessions import ServerHandle as ServerHandle
+from zcp_actors.sessions import Timeouts as Timeouts
+from zcp_actors.sessions import ZCPClientSession as ZCPClientSession
+from zcp_actors.sessions import open_runtime as open_runtime
+from zcp_actors.transports import Command as Command
+from zcp_actors.transports import memory_client as memory_client
+from zcp_actors.transports import serve_stdio as serve_stdio
+from zcp_actors.transports import stdio_client as stdio_client
+from zcp_actors.transports import stdio_server as stdio_server
+
+__all__ = [
+    "Actor",
+    "Cell",
+    "Changed",
+    "Child",
+    "Command",
+    "Context",
+    "Elicited",
+    "Exit",
+    "FastZCP",
+    "Inbox",
+    "Limit",
+    "Node",
+    "PendingRequest",
+    "Policy",
+    "Ref",
+    "Restart",
+    "Runtime",
+    "ServerHandle",
+    "Strategy",
+    "Supervisor",
+    "Timeouts",
+    "ZCPClientSession",
+    "current_runtime",
+    "memory_client",
+    "open_runtime",
+    "serve_stdio",
+    "stdio_client",
+    "stdio_server",
+]

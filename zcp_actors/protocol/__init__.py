@@ -1,0 +1,1 @@
+"""What may happen next: pure automata of both sides and both eras, questions, journal, sealing. No trio."""

@@ -1,0 +1,203 @@
+"""
+The asking side of a conversation, as far as both eras agree: requests by id, their replies, progress, notifications.
+
+Owns the table of requests in flight and every race over it: a request is settled exactly once. Refuses to know tasks,
+clocks and bytes. Every method is one step and returns its effects. Era rules live in the two subclasses.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from zcp_actors.errors import InvalidResult, Overloaded, RPCError, ZCPError
+from zcp_actors.protocol.effects import Deliver, Effect, Progress, Send, Settle, Withdraw
+from zcp_actors.wire import CancelledNotificationParams, ErrorResponse, Notification, Request, Response
+
+if TYPE_CHECKING:
+    from zcp_actors.wire import ClientCapabilities, Dialect, Implementation, Message, Model, RequestId
+
+MAX_REQUESTS = 65_536
+"""Requests in flight to one peer. A caller that has more in the air has lost count; each costs about a KiB."""
+
+
+@attrs.define(eq=False)
+class Sent:
+    """One request to the peer, over all its rounds: the automaton's record and its host's token."""
+
+    slot: Any
+    """Who waits for it; opaque."""
+    method: str
+    params: Model
+    token: RequestId
+    """Its progress token: the id of its first round."""
+    id: RequestId | None = None
+    """The id in flight; None while this side answers questions, and after the end."""
+    settled: bool = False
+    rounds: int = 0
+    samplings: int = 0
+    """Sampling questions it has caused so far."""
+    questions: dict[str, Incoming] = attrs.Factory(dict)
+    """2026-07-28: what must be answered before the retry, by key."""
+    answers: dict[str, Any] = attrs.Factory(dict)
+    state: str | None = None
+
+
+@attrs.define(eq=False)
+class Incoming:
+    """A question from the peer: our record, and the token by which the host knows its pending request."""
+
+    number: int
+    method: str
+    params: Any
+    id: RequestId | None = None
+    """2025-11-25: the id of the server's request."""
+    sent: Sent | None = None
+    """2026-07-28: the request of ours that needs the answer."""
+    key: str = ""
+    slot: Any = None
+    """Who waits on this side, for a question that the host asks itself."""
+    open: bool = True
+
+
+class Client:
+    """What both eras share."""
+
+    dialect: Dialect
+
+    def __init__(
+        self,
+        me: Implementation,
+        capabilities: ClientCapabilities,
+        first_id: int = 1,
+        *,
+        max_requests: int = MAX_REQUESTS,
+    ) -> None:
+        self.me = me
+        self.capabilities = capabilities
+        self.max_requests = max_requests
+        self.requests: dict[RequestId, Sent] = {}
+        self.tokens: dict[RequestId, Sent] = {}
+        self._ids = itertools.count(first_id)
+        self._numbers = itertools.count(1)
+
+    def next_id(self) -> int:
+        """An id that was not used: where another automaton goes on, on the same connection."""
+        return next(self._ids)
+
+    # -------------------------------------------------------------------------------------------- from the caller
+    def request(self, slot: Any, method: str, params: Model) -> tuple[Sent, list[Effect]]:
+        """Ask the peer. Raises `Overloaded` when too much is in flight already."""
+        if len(self.tokens) >= self.max_requests:
+            raise Overloaded(f"{self.max_requests} requests to this server are already in flight")
+        id = next(self._ids)
+        sent = Sent(slot, method, params, id)
+        self.tokens[id] = sent
+        return sent, [self._send(sent, id)]
+
+    def _send(self, sent: Sent, id: RequestId) -> Effect:
+        sent.id = id
+        self.requests[id] = sent
+        return Send(Request(id, sent.method, self._stamped(sent)))
+
+    def _stamped(self, sent: Sent) -> Model:
+        """The params as this era sends them, with the request's `_meta`."""
+        raise NotImplementedError
+
+    def cancel(self, sent: Sent, reason: str) -> list[Effect]:
+        """The caller does not want the answer any more. A late answer will be dropped."""
+        if sent.settled:
+            return []
+        id = sent.id
+        effects = self._settle_quietly(sent, reason)
+        if id is not None and sent.method != "initialize":
+            params = CancelledNotificationParams(request_id=id, reason=reason)
+            effects.append(Send(Notification("notifications/cancelled", params)))
+        return effects
+
+    def _settle_quietly(self, sent: Sent, reason: str) -> list[Effect]:
+        sent.settled = True
+        if sent.id is not None:
+            self.requests.pop(sent.id, None)
+            sent.id = None
+        self.tokens.pop(sent.token, None)
+        open_questions, sent.questions = sent.questions, {}
+        return [self._withdrawn(question, reason) for question in open_questions.values() if question.open]
+
+    def _withdrawn(self, question: Incoming, reason: str) -> Effect:
+        question.open = False
+        return Withdraw(question, reason)
+
+    def _settle(self, sent: Sent, outcome: Any) -> list[Effect]:
+        if sent.settled:
+            return []
+        return [*self._settle_quietly(sent, "the request that asked has ended"), Settle(sent, outcome)]
+
+    # -------------------------------------------------------------------------------------------- from the peer
+    def received(self, message: Message) -> list[Effect]:
+        """A message came. The peer's fault becomes an outcome, a reply, or nothing; never an exception."""
+        kind = type(message)
+        if kind is Response or kind is ErrorResponse:
+            return self._replied(message)  # type: ignore[arg-type]
+        if kind is Notification:
+            return self._notified(message)  # type: ignore[arg-type]
+        return self._asked(message)  # type: ignore[arg-type]
+
+    def _replied(self, reply: Response | ErrorResponse) -> list[Effect]:
+        sent = self.requests.pop(reply.id, None) if reply.id is not None else None
+        if sent is None:
+            return []  # late, doubled, or never ours
+        sent.id = None
+        if type(reply) is not Response:
+            return self._settle(sent, RPCError(reply.code, reply.message, reply.data))  # type: ignore[union-attr]
+        try:
+            result = self.dialect.result(sent.method, reply.result, sender="client")
+        except InvalidResult as error:
+            return self._settle(sent, error)
+        return self._resulted(sent, result)
+
+    def garbled(self, id: RequestId, error: RPCError) -> list[Effect]:
+        """What came under this id cannot be read: whoever waits for it learns that."""
+        sent = self.requests.pop(id, None)
+        if sent is None:
+            return []
+        sent.id = None
+        return self._settle(sent, InvalidResult(f"{sent.method}: the server's reply cannot be read: {error}"))
+
+    def _resulted(self, sent: Sent, result: Any) -> list[Effect]:
+        return self._settle(sent, result)
+
+    def _notified(self, notification: Notification) -> list[Effect]:
+        try:
+            params: Any = self.dialect.notification_params(notification.method, notification.params, sender="server")
+        except RPCError:
+            return []  # unknown or malformed: a notification has no reply
+        if notification.method == "notifications/progress":
+            sent = self.tokens.get(params.progress_token)
+            return [] if sent is None else [Progress(sent, params)]
+        if notification.method == "notifications/cancelled":
+            return self._cancelled(params)
+        return [Deliver(notification.method, params)]
+
+    def _cancelled(self, params: Any) -> list[Effect]:
+        """The peer gave up a question of its own, or ends a listen stream."""
+        return []
+
+    def _asked(self, request: Request) -> list[Effect]:
+        """The peer asks us by a request of its own."""
+        raise NotImplementedError
+
+    # -------------------------------------------------------------------------------------------- from the host
+    def answered(self, question: Incoming, outcome: Any) -> list[Effect]:
+        """A pending request ended with a result model or an exception. Too late is nothing."""
+        raise NotImplementedError
+
+    def lost(self, error: ZCPError, *, final: bool) -> list[Effect]:
+        """The connection ended. What was in flight fails; `final` means that no other connection will come."""
+        effects: list[Effect] = []
+        for sent in list(self.tokens.values()):
+            if final or sent.id is not None:
+                effects += self._settle(sent, error)
+        return effects

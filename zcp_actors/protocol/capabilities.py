@@ -1,0 +1,81 @@
+"""
+What a question needs the client to have declared, and what a client must refuse because it did not declare it.
+
+Owns the rules that tie `sampling`, `elicitation` and `roots` to their capabilities, one table for both sides and both eras.
+Sources: MCP 2025-11-25 and 2026-07-28, client/sampling, client/elicitation, client/roots; `elicitation: {}` means form only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zcp_actors.errors import INVALID_PARAMS, METHOD_NOT_FOUND, CapabilityMissing, RPCError
+from zcp_actors.wire import (
+    CreateMessageRequest,
+    CreateMessageResult,
+    ElicitRequest,
+    ElicitResult,
+    ListRootsRequest,
+    ListRootsResult,
+)
+
+if TYPE_CHECKING:
+    from zcp_actors.wire import ClientCapabilities
+
+SAMPLING, ELICITATION, ROOTS = "sampling/createMessage", "elicitation/create", "roots/list"
+QUESTIONS = frozenset({SAMPLING, ELICITATION, ROOTS})
+"""The methods by which a server asks a client; the only ones an `inputRequests` map may hold."""
+
+EMBEDDED: Any = {ELICITATION: ElicitRequest, SAMPLING: CreateMessageRequest, ROOTS: ListRootsRequest}
+"""The shape of a question inside an `input_required` result, by its method."""
+ANSWERS: Any = {ELICITATION: ElicitResult, SAMPLING: CreateMessageResult, ROOTS: ListRootsResult}
+"""The shape of its answer, wherever it travels."""
+
+
+def required(method: str, params: Any) -> dict[str, Any]:
+    """The capability that this question needs, in the shape of `ClientCapabilities`."""
+    if method == ELICITATION:
+        return {"elicitation": {"url" if getattr(params, "mode", None) == "url" else "form": {}}}
+    if method == SAMPLING:
+        tools = getattr(params, "tools", None) is not None or getattr(params, "tool_choice", None) is not None
+        return {"sampling": {"tools": {}} if tools else {}}
+    return {"roots": {}}
+
+
+def declared(capabilities: ClientCapabilities | None, method: str, params: Any) -> bool:
+    """Does this client allow this question?"""
+    if capabilities is None:
+        return False
+    if method == ELICITATION:
+        modes = capabilities.elicitation
+        if modes is None:
+            return False
+        if getattr(params, "mode", None) == "url":
+            return "url" in modes
+        return "form" in modes or "url" not in modes
+    if method == SAMPLING:
+        return capabilities.sampling is not None and (
+            "tools" in capabilities.sampling or "tools" not in required(method, params)["sampling"]
+        )
+    return capabilities.roots is not None
+
+
+def ensure_declared(capabilities: ClientCapabilities | None, method: str, params: Any) -> None:
+    """For the asking server: raises `CapabilityMissing`, which names what the client would have to declare."""
+    if not declared(capabilities, method, params):
+        needed = required(method, params)
+        name = " ".join([method, *(f"({mode})" for mode in needed.get("elicitation", ()))])
+        raise CapabilityMissing(f"the client did not declare what {name} needs: {needed}", needed)
+
+
+def refusal(capabilities: ClientCapabilities, method: str, params: Any) -> RPCError | None:
+    """For the asked client: the error that answers a question it never declared, or None when the question is fine."""
+    if declared(capabilities, method, params):
+        return None
+    if method == ELICITATION and capabilities.elicitation is not None:
+        return RPCError(INVALID_PARAMS, f"this client does not support elicitation mode {params.mode or 'form'!r}")
+    if method == SAMPLING and capabilities.sampling is not None:
+        return RPCError(
+            INVALID_PARAMS, "this client does not support tools in sampling (sampling.tools is not declared)"
+        )
+    return RPCError(METHOD_NOT_FOUND, f"this client does not serve {method}: it has no provider for it")

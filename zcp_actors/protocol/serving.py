@@ -1,0 +1,328 @@
+"""
+The serving side of a conversation, as far as both eras agree: calls by id, cancellation, progress, logs, replies.
+
+Owns the table of calls being served and every race over it: a call is answered at most once, and a call that was
+cancelled is never answered. Refuses to know tasks, scopes, clocks and bytes.
+The rule that keeps it honest: every method is one step. It decides, records, and returns the effects; nothing is awaited.
+Era rules live in the two subclasses, never in a branch here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from zcp_actors.errors import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    CallEnding,
+    HandlerError,
+    InvalidParams,
+    Overloaded,
+    RPCError,
+)
+from zcp_actors.protocol.capabilities import ANSWERS, ensure_declared
+from zcp_actors.protocol.effects import Answer, Cancel, Effect, Send, Start
+from zcp_actors.protocol.journal import Journal, Recorded
+from zcp_actors.wire import (
+    ErrorResponse,
+    LoggingMessageNotificationParams,
+    Model,
+    Notification,
+    ProgressNotificationParams,
+    Request,
+    Response,
+    from_wire,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zcp_actors.protocol.questions import Question
+    from zcp_actors.wire import (
+        ClientCapabilities,
+        Dialect,
+        Implementation,
+        Message,
+        Model,
+        RequestId,
+        ServerCapabilities,
+    )
+
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""Log levels in the order of RFC 5424, least severe first."""
+
+MAX_CALLS = 4096
+"""Calls one peer may have open at once. Above any honest host's fan-out; each costs a few KiB while it runs."""
+
+MAX_SUBSCRIPTIONS = 1000
+"""Resources one peer may subscribe to; each is one string, and a peer that wants more wants a list_changed instead."""
+
+
+class Phase(Enum):
+    """Where a served call is in its life."""
+
+    RUNNING = "running"
+    SUSPENDING = "suspending"
+    ENDED = "ended"
+
+
+@attrs.frozen
+class Profile:
+    """What a server tells of itself, asked anew whenever it is told (an app may change while it is served)."""
+
+    implementation: Implementation
+    capabilities: ServerCapabilities
+    instructions: str | None
+
+
+@attrs.define(eq=False)
+class Served:
+    """One call being served: the automaton's record, and the token by which its host knows it."""
+
+    number: int
+    id: RequestId
+    method: str
+    params: Model
+    capabilities: ClientCapabilities | None = None
+    client_info: Implementation | None = None
+    version: str = ""
+    log_level: str | None = None
+    progress_token: RequestId | None = None
+    phase: Phase = Phase.RUNNING
+    nonce: str | None = None
+    """Names this call over all its rounds; made by the host when the call is first sealed or first needs it."""
+    journal: Journal = attrs.Factory(Journal)
+    interrupted: bool = False
+    """The run was suspended while some of its branches were still at work."""
+    open: dict[str, Any] = attrs.Factory(dict)
+    """Questions asked and not yet answered, by key; what is kept for each is the automaton's affair."""
+    _progress: float = float("-inf")
+
+    def advances(self, progress: float) -> bool:
+        """Record progress; False when it does not rise above what was reported (the specification's MUST)."""
+        if progress <= self._progress:
+            return False
+        self._progress = progress
+        return True
+
+    @property
+    def target(self) -> str:
+        """The tool's or prompt's name, or the resource's URI; empty for other methods."""
+        return getattr(self.params, "name", None) or getattr(self.params, "uri", None) or ""
+
+
+class Server:
+    """What both eras share. Events are methods; each returns the effects to perform, in order."""
+
+    dialect: Dialect
+
+    def __init__(self, profile: Any, *, max_calls: int = MAX_CALLS, always_replay: bool = False) -> None:
+        """`profile` is called for a fresh `Profile` whenever the peer asks who we are."""
+        self.profile = profile
+        self.max_calls = max_calls
+        self.always_replay = always_replay
+        self.calls: dict[RequestId, Served] = {}
+        self._numbers = itertools.count(1)
+
+    def stamp(self) -> dict[str, Any] | None:
+        """What every result's `_meta` shall carry on a wire, or None."""
+        return None
+
+    # -------------------------------------------------------------------------------------------- from the peer
+    def received(self, message: Message) -> list[Effect]:
+        """A message came. Whatever it is, the peer's fault becomes a reply or nothing, never an exception."""
+        if type(message) is Request:
+            try:
+                return self._request(message)
+            except RPCError as error:
+                return [refused(message.id, error)]
+        if type(message) is Notification:
+            return self._notification(message)
+        return self._reply(message)  # type: ignore[arg-type]
+
+    def _request(self, request: Request) -> list[Effect]:
+        raise NotImplementedError
+
+    def _reply(self, reply: Response | ErrorResponse) -> list[Effect]:
+        """A reply to a question that nobody waits for (any more) is dropped: it may be late."""
+        return []
+
+    def _notification(self, notification: Notification) -> list[Effect]:
+        if notification.method == "notifications/cancelled":
+            return self._cancelled(notification)
+        return []
+
+    def _cancelled(self, notification: Notification) -> list[Effect]:
+        """The peer gave a request up: no answer is sent. An id that is not in flight has ended meanwhile."""
+        try:
+            params: Any = self.dialect.notification_params(notification.method, notification.params, sender="client")
+        except RPCError:
+            return []
+        call = self.calls.get(params.request_id)
+        if call is None:
+            return []
+        return self._end(call, f"cancelled by the client: {params.reason or 'no reason given'}")
+
+    def _admit(self, request: Request, params: Model, **facts: Any) -> Served:
+        """Enter a call into the table. Raises when its id is in use or the table is full."""
+        if request.id in self.calls:
+            raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a request in flight")
+        if len(self.calls) >= self.max_calls:
+            raise Overloaded(f"{self.max_calls} requests of this client are already open; wait for one to end")
+        meta: Mapping[str, Any] = getattr(params, "meta", None) or {}
+        token = meta.get("progressToken")
+        if token is not None and (isinstance(token, bool) or not isinstance(token, int | str)):
+            raise InvalidParams(f"_meta.progressToken must be a string or an integer, not {token!r}")
+        call = Served(next(self._numbers), request.id, request.method, params, progress_token=token, **facts)
+        self.calls[request.id] = call
+        return call
+
+    def _end(self, call: Served, reason: str) -> list[Effect]:
+        """Forget a call that will not be answered, withdraw what it asked, end its handler."""
+        self._forget(call)
+        return [*self._withdraw(call), Cancel(call, reason)]
+
+    def _forget(self, call: Served) -> None:
+        call.phase = Phase.ENDED
+        if self.calls.get(call.id) is call:
+            del self.calls[call.id]
+
+    def _withdraw(self, call: Served) -> list[Effect]:
+        call.open.clear()
+        return []
+
+    # -------------------------------------------------------------------------------------------- from the handler
+    def asked(self, call: Served, question: Question, params: Model, slot: Any) -> tuple[str, list[Effect]]:
+        """The handler needs the client. Returns the question's key and the effects.
+
+        `slot` gets the outcome by an `Answer`. Raises, at the asker: `CapabilityMissing`, `AmbiguousQuestion`,
+        `ReplayMismatch`, `CallEnding`.
+        """
+        if call.phase is not Phase.RUNNING:
+            raise CallEnding(f"{call.method} {call.target!r} is {call.phase.value}: it can ask nothing more")
+        ensure_declared(call.capabilities, question.method, params)
+        step = call.journal.ask(question)
+        if isinstance(step, Recorded):
+            return step.key, [Answer(slot, self._recorded(question.method, step.outcome))]
+        return step.key, self._ask(call, step.key, question, params, slot)
+
+    def _ask(self, call: Served, key: str, question: Question, params: Model, slot: Any) -> list[Effect]:
+        raise NotImplementedError
+
+    def _recorded(self, method: str, outcome: Any) -> Any:
+        """A journal's outcome as what the asker gets: a result model or an exception."""
+        if "error" in outcome:
+            return RPCError(**outcome["error"])
+        result = outcome["result"]
+        return result if isinstance(result, Model) else from_wire(ANSWERS[method], result)
+
+    def gave_up(self, call: Served, key: str) -> list[Effect]:
+        """The asker left without an answer."""
+        raise NotImplementedError
+
+    def quiet(self, call: Served, *, interrupted: bool = False) -> list[Effect]:
+        """Every task of the call waits for the client; or (`interrupted`) had its time to ask together with the others."""
+        return []
+
+    def finished(self, call: Served, outcome: Any) -> list[Effect]:
+        """The handler ended with a result model or an exception. The first end of a call stands."""
+        if call.phase is Phase.ENDED:
+            return []
+        if call.phase is Phase.SUSPENDING:
+            return self._suspended(call)
+        self._forget(call)
+        if not isinstance(outcome, RPCError):
+            outcome = self._checked(call, outcome)
+        reply = (
+            refused(call.id, self._error(outcome))
+            if isinstance(outcome, Exception)
+            else Send(Response(call.id, outcome), call.id)
+        )
+        return [*self._withdraw(call), reply]
+
+    def _checked(self, call: Served, outcome: Any) -> Any:
+        """A run that ended well must have consumed all that was recorded for it."""
+        if isinstance(outcome, Exception):
+            return outcome
+        try:
+            call.journal.finish()
+        except HandlerError as error:
+            return error
+        return outcome
+
+    def _suspended(self, call: Served) -> list[Effect]:
+        """The handler has unwound for a replay."""
+        raise NotImplementedError
+
+    def _replay(self, call: Served) -> list[Effect]:
+        call.phase = Phase.RUNNING
+        call.journal.begin()
+        return [Start(call)]
+
+    def _error(self, error: Exception) -> RPCError:
+        """What the peer reads of an exception that left a handler."""
+        if isinstance(error, RPCError):
+            return error
+        return RPCError(
+            INTERNAL_ERROR, f"{type(error).__name__}: {error}" if isinstance(error, HandlerError) else "internal error"
+        )
+
+    def progressed(self, call: Served, progress: float, total: float | None, message: str | None) -> list[Effect]:
+        """Report progress, when the client asked for it, it rises, and this is not a replay of what was reported."""
+        if (
+            call.progress_token is None
+            or call.phase is not Phase.RUNNING
+            or call.journal.replaying
+            or not call.advances(progress)
+        ):
+            return []
+        params = ProgressNotificationParams(
+            progress_token=call.progress_token, progress=progress, total=total, message=message
+        )
+        return [Send(Notification("notifications/progress", params), call.id)]
+
+    def logged(self, call: Served, level: str, content: Any, logger: str | None) -> list[Effect]:
+        """Send a log message of this call, when the client wants that level."""
+        if level not in LEVELS:
+            raise InvalidParams(f"log level {level!r} is not one of {', '.join(LEVELS)}")
+        wanted = self._log_level(call)
+        if (
+            wanted is None
+            or LEVELS.index(level) < LEVELS.index(wanted)
+            or call.phase is not Phase.RUNNING
+            or call.journal.replaying
+        ):
+            return []
+        params = LoggingMessageNotificationParams(level=level, data=content, logger=logger)
+        return [Send(Notification("notifications/message", params), call.id)]
+
+    def _log_level(self, call: Served) -> str | None:
+        return call.log_level
+
+    # -------------------------------------------------------------------------------------------- from the host
+    def announced(self, kind: str, uri: str | None) -> list[Effect]:
+        """What is served changed: tell who asked to be told."""
+        raise NotImplementedError
+
+    def closed(self, reason: str) -> list[Effect]:
+        """The conversation is over: every handler ends, nothing is answered."""
+        effects: list[Effect] = []
+        for call in list(self.calls.values()):
+            self._forget(call)
+            call.open.clear()
+            effects.append(Cancel(call, reason))
+        return effects
+
+
+def refused(id: RequestId, error: RPCError) -> Send:
+    """The reply of a request that is not carried out."""
+    return Send(ErrorResponse(id, error.code, error.message, error.data), id)
+
+
+def changes(kind: str, uri: str | None) -> str:
+    """The notification's method for a change."""
+    return "notifications/resources/updated" if uri is not None else f"notifications/{kind}/list_changed"

@@ -1,0 +1,99 @@
+"""
+The asking side of a 2025-11-25 session: requests out, and the server's own requests in.
+
+Owns the server's questions in flight, so that each is answered once, or withdrawn and then not answered at all.
+Source: MCP 2025-11-25 basic/lifecycle, basic/utilities/cancellation and ping, client/*.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from zcp_actors.errors import INTERNAL_ERROR, INVALID_REQUEST, Overloaded, RPCError, ZCPError
+from zcp_actors.protocol.asking import Client, Incoming, Sent
+from zcp_actors.protocol.capabilities import refusal
+from zcp_actors.protocol.effects import Effect, Pend, Send
+from zcp_actors.protocol.serving import refused
+from zcp_actors.wire import EmptyResult, InitializeRequestParams, Notification, Request, Response, v2025_11_25
+
+if TYPE_CHECKING:
+    from zcp_actors.wire import Model, RequestId
+
+MAX_QUESTIONS = 4096
+"""Questions one server may have open here. Far above what people or models answer; policy sets the real limit."""
+
+
+class StatefulClient(Client):
+    """One session with one server."""
+
+    dialect = v2025_11_25.DIALECT
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.questions: dict[RequestId, Incoming] = {}
+
+    def handshake(self) -> InitializeRequestParams:
+        """What `initialize` says of us."""
+        return InitializeRequestParams(
+            protocol_version=self.dialect.version, capabilities=self.capabilities, client_info=self.me
+        )
+
+    def initialized(self) -> list[Effect]:
+        """The handshake is done: say so."""
+        return [Send(Notification("notifications/initialized"))]
+
+    def _stamped(self, sent: Sent) -> Model:
+        params: Any = sent.params
+        if sent.method == "initialize":
+            return params
+        meta = {**(params.meta or {}), "progressToken": sent.token}
+        return attrs.evolve(params, meta=meta)
+
+    def _cancelled(self, params: Any) -> list[Effect]:
+        question = self.questions.pop(params.request_id, None)
+        if question is None:
+            return []
+        return [self._withdrawn(question, f"withdrawn by the server: {params.reason or 'no reason given'}")]
+
+    def _asked(self, request: Request) -> list[Effect]:
+        if request.method == "ping":
+            return [Send(Response(request.id, EmptyResult()), request.id)]
+        try:
+            return self._question(request)
+        except RPCError as error:
+            return [refused(request.id, error)]
+
+    def _question(self, request: Request) -> list[Effect]:
+        params: Any = self.dialect.request_params(request.method, request.params, sender="server")
+        refuse = refusal(self.capabilities, request.method, params)
+        if refuse is not None:
+            raise refuse
+        if request.id in self.questions:
+            raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a request in flight")
+        if len(self.questions) >= MAX_QUESTIONS:
+            raise Overloaded(f"{MAX_QUESTIONS} requests of this server are already open")
+        question = Incoming(next(self._numbers), request.method, params, id=request.id)
+        self.questions[request.id] = question
+        return [Pend(question)]
+
+    def answered(self, question: Incoming, outcome: Any) -> list[Effect]:
+        if not question.open or question.id is None:
+            return []
+        question.open = False
+        self.questions.pop(question.id, None)
+        if isinstance(outcome, RPCError):
+            return [refused(question.id, outcome)]
+        if isinstance(outcome, Exception):
+            return [refused(question.id, RPCError(INTERNAL_ERROR, f"the client could not answer {question.method}"))]
+        return [Send(Response(question.id, outcome), question.id)]
+
+    def roots_changed(self) -> list[Effect]:
+        """Tell the server that `roots/list` would now answer something else."""
+        return [Send(Notification("notifications/roots/list_changed"))]
+
+    def lost(self, error: ZCPError, *, final: bool) -> list[Effect]:
+        questions, self.questions = self.questions, {}
+        withdrawn = [self._withdrawn(question, "the connection to the server ended") for question in questions.values()]
+        return [*withdrawn, *super().lost(error, final=final)]

@@ -1,0 +1,191 @@
+"""
+The serving side of a 2025-11-25 session: handshake, then calls; a question to the client is a request of our own.
+
+Owns the handshake's order, the log level, the subscriptions and the questions in flight, indexed both ways.
+Source: MCP 2025-11-25 basic/lifecycle, basic/utilities/cancellation, server/utilities/logging, server/resources.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from zcp_actors.errors import INVALID_REQUEST, InvalidParams, InvalidResult, Overloaded, RPCError
+from zcp_actors.protocol.effects import Answer, Effect, Send, Start, Suspend
+from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Phase, Served, Server, changes
+from zcp_actors.wire import (
+    CancelledNotificationParams,
+    EmptyResult,
+    ErrorResponse,
+    InitializeResult,
+    Notification,
+    Request,
+    ResourceUpdatedNotificationParams,
+    Response,
+    v2025_11_25,
+)
+from zcp_actors.wire.meta_keys import STATEFUL_VERSIONS
+
+if TYPE_CHECKING:
+    from zcp_actors.protocol.questions import Question
+    from zcp_actors.wire import ClientCapabilities, Implementation, Model, RequestId
+
+DEFAULT_LOG_LEVEL = "info"
+"""Until the client sets one, the server decides (server/utilities/logging): everything but debugging."""
+
+
+@attrs.frozen
+class Asked:
+    """A question in flight: which call asked it, under which key, and who waits."""
+
+    call: Served
+    key: str
+    method: str
+    slot: Any
+
+
+class StatefulServer(Server):
+    """One session with one client, from `initialize` to the end of the connection."""
+
+    dialect = v2025_11_25.DIALECT
+
+    def __init__(self, profile: Any, **options: Any) -> None:
+        super().__init__(profile, **options)
+        self.version = ""
+        self.client_info: Implementation | None = None
+        self.capabilities: ClientCapabilities | None = None
+        self.log_level = DEFAULT_LOG_LEVEL
+        self.subscriptions: set[str] = set()
+        self.questions: dict[RequestId, Asked] = {}
+        self._ids = itertools.count(1)
+
+    # -------------------------------------------------------------------------------------------- from the peer
+    def _request(self, request: Request) -> list[Effect]:
+        method = request.method
+        if method == "ping":
+            return self._done(request)
+        if not self.version and method != "initialize":
+            raise RPCError(INVALID_REQUEST, f"{method} came before initialize: this session is not initialized")
+        params = self.dialect.request_params(method, request.params, sender="client")
+        own = self._OWN.get(method)
+        if own is not None:
+            return own(self, request, params)
+        facts = {"capabilities": self.capabilities, "client_info": self.client_info, "version": self.version}
+        return [Start(self._admit(request, params, **facts))]
+
+    def _initialize(self, request: Request, params: Any) -> list[Effect]:
+        if self.version:
+            raise RPCError(INVALID_REQUEST, "this session is already initialized")
+        asked = params.protocol_version
+        self.version = asked if asked in STATEFUL_VERSIONS else self.dialect.version
+        self.client_info, self.capabilities = params.client_info, params.capabilities
+        profile = self.profile()
+        result = InitializeResult(
+            protocol_version=self.version,
+            capabilities=profile.capabilities,
+            server_info=profile.implementation,
+            instructions=profile.instructions,
+        )
+        return [Send(Response(request.id, result), request.id)]
+
+    def _set_level(self, request: Request, params: Any) -> list[Effect]:
+        if params.level not in LEVELS:
+            raise InvalidParams(f"params.level must be one of {', '.join(LEVELS)}, not {params.level!r}")
+        self.log_level = params.level
+        return self._done(request)
+
+    def _subscribe(self, request: Request, params: Any) -> list[Effect]:
+        if len(self.subscriptions) >= MAX_SUBSCRIPTIONS and params.uri not in self.subscriptions:
+            raise Overloaded(f"this session already subscribes to {MAX_SUBSCRIPTIONS} resources; unsubscribe from some")
+        self.subscriptions.add(params.uri)
+        return self._done(request)
+
+    def _unsubscribe(self, request: Request, params: Any) -> list[Effect]:
+        self.subscriptions.discard(params.uri)
+        return self._done(request)
+
+    def _done(self, request: Request) -> list[Effect]:
+        return [Send(Response(request.id, EmptyResult()), request.id)]
+
+    _OWN = {  # noqa: RUF012 - a table of unbound methods, never changed
+        "initialize": _initialize,
+        "logging/setLevel": _set_level,
+        "resources/subscribe": _subscribe,
+        "resources/unsubscribe": _unsubscribe,
+    }
+
+    def _reply(self, reply: Response | ErrorResponse) -> list[Effect]:
+        asked = self.questions.pop(reply.id, None) if reply.id is not None else None
+        if asked is None:
+            return []
+        call = asked.call
+        del call.open[asked.key]
+        outcome = self._outcome(asked.method, reply)
+        call.journal.answered(asked.key, recordable(outcome))
+        if not self.always_replay:
+            return [Answer(asked.slot, outcome)]
+        if call.phase is Phase.SUSPENDING:
+            return []
+        call.phase = Phase.SUSPENDING
+        return [Suspend(call)]
+
+    def _outcome(self, method: str, reply: Response | ErrorResponse) -> Any:
+        if type(reply) is Response:
+            try:
+                return self.dialect.result(method, reply.result, sender="server")
+            except InvalidResult as error:
+                return RPCError(INVALID_REQUEST, f"the client's answer cannot be used: {error}")
+        return RPCError(reply.code, reply.message, reply.data)  # type: ignore[union-attr]
+
+    # -------------------------------------------------------------------------------------------- from the handler
+    def _ask(self, call: Served, key: str, question: Question, params: Model, slot: Any) -> list[Effect]:
+        if key in call.open:
+            # A replay asks again what is still in flight: it waits for that answer.
+            self.questions[call.open[key]] = Asked(call, key, question.method, slot)
+            return []
+        id = next(self._ids)
+        self.questions[id] = Asked(call, key, question.method, slot)
+        call.open[key] = id
+        return [Send(Request(id, question.method, params), call.id)]
+
+    def gave_up(self, call: Served, key: str) -> list[Effect]:
+        if call.phase is not Phase.RUNNING or key not in call.open:
+            return []
+        id = call.open.pop(key)
+        call.journal.gave_up(key)
+        return [self._withdrawal(id, call, "the handler stopped waiting for the answer")]
+
+    def _withdraw(self, call: Served) -> list[Effect]:
+        ids, call.open = list(call.open.values()), {}
+        return [self._withdrawal(id, call, "the request that asked has ended") for id in ids]
+
+    def _withdrawal(self, id: RequestId, call: Served, reason: str) -> Effect:
+        del self.questions[id]
+        params = CancelledNotificationParams(request_id=id, reason=reason)
+        return Send(Notification("notifications/cancelled", params), call.id)
+
+    def _suspended(self, call: Served) -> list[Effect]:
+        return self._replay(call)
+
+    def _log_level(self, call: Served) -> str | None:
+        return self.log_level
+
+    # -------------------------------------------------------------------------------------------- from the host
+    def announced(self, kind: str, uri: str | None) -> list[Effect]:
+        if not self.version or (uri is not None and uri not in self.subscriptions):
+            return []
+        params = ResourceUpdatedNotificationParams(uri=uri) if uri is not None else None
+        return [Send(Notification(changes(kind, uri), params))]
+
+    def closed(self, reason: str) -> list[Effect]:
+        self.questions.clear()
+        return super().closed(reason)
+
+
+def recordable(outcome: Any) -> dict[str, Any]:
+    """An outcome as a journal keeps it."""
+    if isinstance(outcome, RPCError):
+        return {"error": {"code": outcome.code, "message": outcome.message, "data": outcome.data}}
+    return {"result": outcome}

@@ -1,0 +1,296 @@
+"""
+The serving side of 2026-07-28: every request stands alone; a question ends it, and its retry brings the answer.
+
+Owns the order in which a request's `_meta` is judged, the closing of a step of questions, and the listen streams.
+Refuses to keep anything between two requests: what must survive is in the sealed state that the client carries.
+Source: MCP 2026-07-28 basic (`_meta`, server/discover), basic/utilities/subscriptions, multi-round-trip requests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from zcp_actors.errors import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    RESOURCE_NOT_FOUND_2025,
+    HandlerError,
+    InvalidParams,
+    Overloaded,
+    RPCError,
+    UnsupportedVersion,
+)
+from zcp_actors.protocol.capabilities import ANSWERS, EMBEDDED
+from zcp_actors.protocol.effects import Arm, Effect, Open, Seal, Send, Start, Suspend
+from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Phase, Served, Server, changes, refused
+from zcp_actors.wire import (
+    ClientCapabilities,
+    DiscoverResult,
+    Implementation,
+    InputRequiredResult,
+    Model,
+    Notification,
+    Request,
+    ResourceUpdatedNotificationParams,
+    Response,
+    SubscriptionFilter,
+    SubscriptionsAcknowledgedNotificationParams,
+    SubscriptionsListenResult,
+    from_wire,
+    to_wire,
+    v2026_07_28,
+)
+from zcp_actors.wire.meta_keys import (
+    CLIENT_CAPABILITIES,
+    CLIENT_INFO,
+    LOG_LEVEL,
+    PROTOCOL_VERSION,
+    SERVER_INFO,
+    SUBSCRIPTION_ID,
+)
+
+if TYPE_CHECKING:
+    from zcp_actors.protocol.questions import Question
+    from zcp_actors.wire import RequestId
+
+STEP_SECONDS = 0.05
+"""How long a step of questions stays open for branches that are still at work; people do not notice it."""
+
+DISCOVER_TTL_MS = 3_600_000
+"""An hour: what a server is changes when it is deployed anew, and then its process changes too."""
+
+MAX_LISTENS = 64
+"""Listen streams one peer may hold; an honest one replaces its stream when its wishes change."""
+
+
+@attrs.define(eq=False)
+class Pending:
+    """A question of a step that is not closed yet: what the client will read, and who waits here."""
+
+    method: str
+    params: Model
+    slot: Any
+
+
+@attrs.frozen
+class Asker:
+    """Who sends this request, by its own `_meta` and nothing else."""
+
+    capabilities: ClientCapabilities
+    client_info: Implementation | None
+    log_level: str | None
+
+
+class StatelessServer(Server):
+    """All exchanges with one peer over one connection."""
+
+    dialect = v2026_07_28.DIALECT
+
+    def __init__(self, profile: Any, **options: Any) -> None:
+        super().__init__(profile, **options)
+        self.listens: dict[RequestId, SubscriptionFilter] = {}
+        self._last_asker: tuple[Any, Any, Asker] | None = None
+
+    def stamp(self) -> dict[str, Any] | None:
+        return {SERVER_INFO: to_wire(self.profile().implementation)}
+
+    # -------------------------------------------------------------------------------------------- from the peer
+    def _request(self, request: Request) -> list[Effect]:
+        meta = read_meta(request)
+        version = meta.get(PROTOCOL_VERSION)
+        if version is None:
+            raise InvalidParams(f"params._meta must carry {PROTOCOL_VERSION!r}")
+        if version != self.dialect.version:
+            raise UnsupportedVersion(str(version), [self.dialect.version])
+        params = self.dialect.request_params(request.method, request.params, sender="client")
+        asker = self._asker(meta)
+        if request.method == "server/discover":
+            return self._discover(request)
+        if request.method == "subscriptions/listen":
+            return self._listen(request, params)
+        call = self._admit(
+            request,
+            params,
+            capabilities=asker.capabilities,
+            client_info=asker.client_info,
+            log_level=asker.log_level,
+            version=version,
+        )
+        state = getattr(params, "request_state", None)
+        return [Start(call)] if state is None else [Open(call, state)]
+
+    def _admit(self, request: Request, params: Model, **facts: Any) -> Served:
+        if request.id in self.listens:
+            raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a listen stream")
+        return super()._admit(request, params, **facts)
+
+    def _asker(self, meta: dict[str, Any]) -> Asker:
+        """Read who asks. A client sends the same two values each time, so the last reading is kept beside them."""
+        raw, info = meta.get(CLIENT_CAPABILITIES), meta.get(CLIENT_INFO)
+        level = meta.get(LOG_LEVEL)
+        last = self._last_asker
+        if last is not None and last[0] is raw and last[1] is info and last[2].log_level == level:
+            return last[2]
+        if raw is None:
+            raise InvalidParams(f"params._meta must carry {CLIENT_CAPABILITIES!r}")
+        if level is not None and level not in LEVELS:
+            raise InvalidParams(f"params._meta[{LOG_LEVEL!r}] must be one of {', '.join(LEVELS)}, not {level!r}")
+        asker = Asker(
+            from_wire(ClientCapabilities, raw), None if info is None else from_wire(Implementation, info), level
+        )
+        self._last_asker = (raw, info, asker)
+        return asker
+
+    def _discover(self, request: Request) -> list[Effect]:
+        profile = self.profile()
+        result = DiscoverResult(
+            supported_versions=[self.dialect.version],
+            capabilities=profile.capabilities,
+            instructions=profile.instructions,
+            ttl_ms=DISCOVER_TTL_MS,
+            cache_scope="private",
+            meta=self.stamp(),
+        )
+        return [Send(Response(request.id, result), request.id)]
+
+    def _cancelled(self, notification: Notification) -> list[Effect]:
+        try:
+            params: Any = self.dialect.notification_params(notification.method, notification.params, sender="client")
+        except RPCError:
+            return []
+        if self.listens.pop(params.request_id, None) is not None:
+            return []
+        return super()._cancelled(notification)
+
+    # -------------------------------------------------------------------------------------------- listen streams
+    def _listen(self, request: Request, params: Any) -> list[Effect]:
+        if request.id in self.calls or request.id in self.listens:
+            raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a request in flight")
+        if len(self.listens) >= MAX_LISTENS:
+            raise Overloaded(f"{MAX_LISTENS} listen streams are open; end one first")
+        agreed = self._agreed(params.notifications)
+        self.listens[request.id] = agreed
+        acknowledged = SubscriptionsAcknowledgedNotificationParams(
+            notifications=agreed, meta={SUBSCRIPTION_ID: request.id}
+        )
+        return [Send(Notification("notifications/subscriptions/acknowledged", acknowledged), request.id)]
+
+    def _agreed(self, asked: SubscriptionFilter) -> SubscriptionFilter:
+        """What the client asked for and this server can do; the rest is left out."""
+        have = self.profile().capabilities
+        uris = list(dict.fromkeys(asked.resource_subscriptions or ()))
+        if len(uris) > MAX_SUBSCRIPTIONS:
+            raise Overloaded(f"one listen stream takes at most {MAX_SUBSCRIPTIONS} resources, not {len(uris)}")
+        return SubscriptionFilter(
+            tools_list_changed=(asked.tools_list_changed and have.tools is not None) or None,
+            prompts_list_changed=(asked.prompts_list_changed and have.prompts is not None) or None,
+            resources_list_changed=(asked.resources_list_changed and have.resources is not None) or None,
+            resource_subscriptions=uris if uris and have.resources is not None else None,
+        )
+
+    def announced(self, kind: str, uri: str | None) -> list[Effect]:
+        return [
+            Send(Notification(changes(kind, uri), self._change(id, uri)), id)
+            for id, wanted in self.listens.items()
+            if wants(wanted, kind, uri)
+        ]
+
+    def _change(self, id: RequestId, uri: str | None) -> Model | dict[str, Any]:
+        meta = {SUBSCRIPTION_ID: id}
+        return {"_meta": meta} if uri is None else ResourceUpdatedNotificationParams(uri=uri, meta=meta)
+
+    # -------------------------------------------------------------------------------------------- rounds
+    def opened(self, call: Served, journal: Any, nonce: str) -> list[Effect]:
+        """The state that came with the request is authentic: put the client's answers into its journal and run."""
+        if call.phase is Phase.ENDED:
+            return []
+        call.nonce = nonce
+        call.journal.load(journal)
+        responses = getattr(call.params, "input_responses", None) or {}
+        for key, method in call.journal.awaited().items():
+            if key in responses:
+                answer = responses[key]
+                if not isinstance(answer, ANSWERS[method]):
+                    got = type(answer).__name__
+                    return self.finished(
+                        call, InvalidParams(f"params.inputResponses[{key!r}] must answer {method}, not be {got}")
+                    )
+                call.journal.answered(key, {"result": to_wire(answer)})
+        return [Start(call)]
+
+    def sealed(self, call: Served, state: str) -> list[Effect]:
+        """The suspended call's state is sealed: the request ends with what the client must bring along."""
+        if call.phase is Phase.ENDED:
+            return []
+        self._forget(call)
+        asked = {key: EMBEDDED[each.method](params=each.params) for key, each in call.open.items()}
+        call.open.clear()
+        return [Send(Response(call.id, InputRequiredResult(input_requests=asked, request_state=state)), call.id)]
+
+    # -------------------------------------------------------------------------------------------- from the handler
+    def _ask(self, call: Served, key: str, question: Question, params: Model, slot: Any) -> list[Effect]:
+        call.open[key] = Pending(question.method, params, slot)
+        if self.always_replay:
+            return self.quiet(call, interrupted=True)
+        return [Arm(call, STEP_SECONDS)] if len(call.open) == 1 else []
+
+    def gave_up(self, call: Served, key: str) -> list[Effect]:
+        if call.phase is Phase.RUNNING and call.open.pop(key, None) is not None:
+            call.journal.gave_up(key)
+        return []
+
+    def quiet(self, call: Served, *, interrupted: bool = False) -> list[Effect]:
+        if call.phase is not Phase.RUNNING or not call.open:
+            return []
+        call.phase, call.interrupted = Phase.SUSPENDING, interrupted
+        return [Suspend(call)]
+
+    def _suspended(self, call: Served) -> list[Effect]:
+        try:
+            call.journal.finish(suspended=True, interrupted=call.interrupted)
+        except HandlerError as error:
+            self._forget(call)
+            call.open.clear()
+            return [refused(call.id, self._error(error))]
+        return [Seal(call)]
+
+    def sealing_failed(self, call: Served, error: Exception) -> list[Effect]:
+        """The state could not be sealed (too large, say): the call fails instead."""
+        if call.phase is Phase.ENDED:
+            return []
+        self._forget(call)
+        call.open.clear()
+        return [refused(call.id, self._error(error))]
+
+    def _error(self, error: Exception) -> RPCError:
+        if isinstance(error, RPCError) and error.code == RESOURCE_NOT_FOUND_2025:
+            return RPCError(INVALID_PARAMS, error.message, error.data)
+        return super()._error(error)
+
+    def closed(self, reason: str) -> list[Effect]:
+        """A graceful end answers the listen streams, as the specification asks of a server that shuts down."""
+        ends: list[Effect] = [
+            Send(Response(id, SubscriptionsListenResult(meta={SUBSCRIPTION_ID: id})), id) for id in self.listens
+        ]
+        self.listens.clear()
+        return [*ends, *super().closed(reason)]
+
+
+def read_meta(request: Request) -> dict[str, Any]:
+    """A request's `_meta`, whatever its method is, from a model or from plain JSON."""
+    params = request.params
+    meta = params.meta if isinstance(params, Model) else (params or {}).get("_meta")  # type: ignore[attr-defined]
+    if meta is None:
+        return {}
+    if not isinstance(meta, dict):
+        raise InvalidParams("params._meta must be an object")
+    return meta
+
+
+def wants(wanted: SubscriptionFilter, kind: str, uri: str | None) -> bool:
+    """Did this listen stream ask for this change?"""
+    if uri is not None:
+        return uri in (wanted.resource_subscriptions or ())
+    return bool(getattr(wanted, f"{kind}_list_changed"))

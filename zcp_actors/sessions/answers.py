@@ -1,0 +1,105 @@
+"""
+What providers return, turned into the results of the wire.
+
+Owns the shapes that a host's callables may return: models, mappings of the wire's shape, the guide's shorter forms.
+Refuses to invent: what cannot be read is an error that names the provider and what it should have returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from zcp_actors import schemas
+from zcp_actors.errors import RPCError, UsageError
+from zcp_actors.protocol.capabilities import ELICITATION, SAMPLING
+from zcp_actors.wire import (
+    CreateMessageResult,
+    ElicitResult,
+    ListRootsResult,
+    Model,
+    from_wire,
+    plain,
+)
+
+ACTIONS = ("accept", "decline", "cancel")
+
+
+def read_return(method: str, params: Any, returned: Any) -> Model:
+    """The result that answers this question. Raises `UsageError` when the provider returned something unusable."""
+    try:
+        if method == SAMPLING:
+            return sampled(returned)
+        return elicited(params, returned) if method == ELICITATION else rooted(returned)
+    except (RPCError, TypeError, KeyError, ValueError) as error:
+        raise UsageError(
+            f"the provider for {method} returned {type(returned).__name__}, which is no answer: {error}"
+        ) from error
+
+
+def sampled(returned: Any) -> CreateMessageResult:
+    """A model's message: a text, a content block, or a mapping whose `content` may be a text; "unknown" model by default."""
+    if isinstance(returned, CreateMessageResult):
+        return returned
+    if isinstance(returned, str):
+        returned = {"content": returned}
+    if isinstance(returned, Model) and not isinstance(returned, Mapping) and "content" not in returned:
+        returned = {"content": returned}
+    found = plain(dict(returned), "sampling")
+    if isinstance(found.get("content"), str):
+        found["content"] = {"type": "text", "text": found["content"]}
+    if "stop_reason" in found:
+        found["stopReason"] = found.pop("stop_reason")
+    return from_wire(CreateMessageResult, {"role": "assistant", "model": "unknown", **found})
+
+
+def elicited(params: Any, returned: Any) -> ElicitResult:
+    """A person's answer: an `ElicitResult`, its mapping, `{"accepted": bool, "data" or "fields": {...}}`, a bool, or None."""
+    action, content = _read_action(params, returned)
+    if action not in ACTIONS:
+        raise UsageError(f"an elicitation's action is one of {', '.join(ACTIONS)}, not {action!r}")
+    if action != "accept" or getattr(params, "mode", None) == "url":
+        return ElicitResult(action=action)
+    return ElicitResult(action="accept", content=checked_content(params.requested_schema, content))
+
+
+def _read_action(params: Any, returned: Any) -> tuple[Any, Mapping[str, Any]]:
+    if returned is None or isinstance(returned, bool):
+        return ("accept" if returned else "cancel" if returned is None else "decline"), {}
+    if isinstance(returned, ElicitResult):
+        return returned.action, returned.content or {}
+    found = dict(returned) if isinstance(returned, Mapping | Model) else schemas.unstructure(returned)
+    if "action" in found and "action" not in _fields(params):
+        return found["action"], found.get("content") or {}
+    if "accepted" in found and "accepted" not in _fields(params):
+        given = found.get("data", found.get("fields", found.get("content"))) or {}
+        return ("accept" if found["accepted"] else "decline"), dict(given)
+    return "accept", found
+
+
+def _fields(params: Any) -> Mapping[str, Any]:
+    schema = getattr(params, "requested_schema", None)
+    return (schema["properties"] if schema is not None and "properties" in schema else None) or {}
+
+
+def checked_content(schema: Any, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Accepted content with defaults filled in and undeclared fields dropped. Raises `schemas.Mismatch` (a `ValueError`)."""
+    form = dict(schema)
+    filled = schemas.apply_defaults(form, plain(dict(content), "content"))
+    schemas.check_form(form, filled)
+    return filled
+
+
+def rooted(returned: Any) -> ListRootsResult:
+    """The host's folders: a `ListRootsResult`, or a list of roots, mappings, or `file://` URIs."""
+    if isinstance(returned, ListRootsResult):
+        return returned
+    if isinstance(returned, Mapping):
+        returned = returned["roots"]
+    if not isinstance(returned, Iterable) or isinstance(returned, str):
+        raise UsageError(f"expected a list of roots, got {type(returned).__name__}")
+    roots = [{"uri": root} if isinstance(root, str) else plain(root, "roots") for root in returned]
+    for root in roots:
+        if not str(root.get("uri", "")).startswith("file://"):
+            raise UsageError(f"a root's uri must start with file://, not {root.get('uri')!r}")
+    return from_wire(ListRootsResult, {"roots": roots})

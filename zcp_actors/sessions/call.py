@@ -1,0 +1,166 @@
+"""
+One call being served: the job that runs its handler, and everything its context does.
+
+Owns the handler's life: its run, its questions in flight, its `once` blocks, its suspension and its cancellation.
+Refuses to decide: every question, answer and end goes to the automaton through the session, in one step.
+The rule that keeps it honest: a handler never touches the wire; it returns a value to its session.
+"""
+
+from __future__ import annotations
+
+import logging
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from zcp_actors.actors import Job, Reply
+from zcp_actors.errors import CallEnding, HandlerError, OnceUncertain, RPCError
+from zcp_actors.protocol.journal import Recorded
+from zcp_actors.protocol.questions import Question
+from zcp_actors.protocol.serving import Phase
+from zcp_actors.sessions.context import Context
+from zcp_actors.sessions.waiting import all_waiting
+from zcp_actors.wire import plain, to_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zcp_actors.protocol.serving import Served, Server
+    from zcp_actors.sessions.server import ServerSession
+    from zcp_actors.wire import Model
+
+log = logging.getLogger("zcp_actors.sessions")
+
+ONCE_SECONDS = 30.0
+"""How long a suspension waits for running `once` blocks: a client's default idle limit is twice that."""
+
+UNSTABLE = frozenset({"_meta", "elicitationId"})
+"""Parts of a question's params that differ between rounds without making it another question."""
+
+
+class Call(Job):
+    """A handler at work. One object for each run: a replay is another run of the same served call."""
+
+    __slots__ = ("_asking", "_once_scopes", "_task", "automaton", "served", "session", "suspending")
+
+    def __init__(self, session: ServerSession, automaton: Server, served: Served) -> None:
+        super().__init__()
+        self.session, self.automaton, self.served = session, automaton, served
+        self.suspending = False
+        self._task: trio.lowlevel.Task | None = None
+        self._asking: set[trio.lowlevel.Task] = set()
+        self._once_scopes: set[trio.CancelScope] = set()
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return f"call-{self.served.number}"
+
+    def describe(self) -> str:
+        """What an observer reads of it; no arguments."""
+        state = "suspending" if self.suspending else "waits for the client" if self.served.open else "running"
+        return f"{self.served.method} {self.served.target} · {state}".replace("  ", " ")
+
+    # -------------------------------------------------------------------------------------------- life
+    async def run(self) -> None:
+        """Run the handler and report its end, whatever it is, in one synchronous step."""
+        self._task = trio.lowlevel.current_task()
+        outcome: Any = CallEnding("the handler was cancelled")
+        try:
+            outcome = await self.session.app.handle(Context(self), self.served.method, self.served.params)
+        except (RPCError, HandlerError) as error:
+            outcome = error
+        except Exception as error:
+            log.exception("a handler of %s failed", self.served.method)
+            outcome = error
+        finally:
+            self.session.call_ended(self, outcome)
+
+    def suspend(self) -> None:
+        """End this run because its question travels to the client. Running `once` blocks are waited for, but not for ever."""
+        self.suspending = True
+        deadline = trio.current_time() + ONCE_SECONDS
+        for scope in self._once_scopes:
+            scope.deadline = deadline
+            scope.shield = True
+        self.cancel("suspended: the client was asked")
+
+    def abort(self, reason: str) -> None:
+        """End this run for good: the client, a timeout or the session's end cancelled the call."""
+        for scope in self._once_scopes:
+            scope.shield = False
+        self.cancel(reason)
+
+    # -------------------------------------------------------------------------------------------- questions
+    async def ask(self, method: str, params: Model, key: str | None) -> Any:
+        """Ask the client and wait. The journal may know the answer already; then only a checkpoint passes."""
+        content = {name: value for name, value in to_wire(params).items() if name not in UNSTABLE}
+        slot: Reply[Any] = Reply()
+        asked_key = self.session.asked(self, Question(method, content, key), params, slot)
+        task = trio.lowlevel.current_task()
+        self._asking.add(task)
+        try:
+            if not slot.settled and self._quiet(task):
+                self.session.quiet(self)
+            return await slot.wait()
+        finally:
+            self._asking.discard(task)
+            if not slot.settled:
+                self.session.gave_up(self, asked_key)
+
+    def _quiet(self, task: trio.lowlevel.Task) -> bool:
+        return self.served.phase is Phase.RUNNING and all_waiting(self._task or task, self._asking)
+
+    # -------------------------------------------------------------------------------------------- side effects
+    async def once(self, key: str, function: Callable[[], Any], *, retry_unfinished: bool) -> Any:
+        """See `Context.once`."""
+        step = self.served.journal.once(key)
+        if isinstance(step, Recorded):
+            await trio.lowlevel.checkpoint()
+            return step.outcome["result"]
+        scope = trio.CancelScope()
+        self._once_scopes.add(scope)
+        try:
+            with scope:
+                outcome = await self._effect(key, function, retry_unfinished=retry_unfinished)
+                self.served.journal.ran(key, {"result": outcome})
+        finally:
+            self._once_scopes.discard(scope)
+            self.served.journal.gave_up(key)
+        await trio.lowlevel.checkpoint()
+        if scope.cancelled_caught:
+            raise OnceUncertain(f"the once block {key!r} was cut short: its side effect may or may not have happened")
+        return outcome
+
+    async def _effect(self, key: str, function: Callable[[], Any], *, retry_unfinished: bool) -> Any:
+        store = self.session.once_store
+        if store is None:
+            return await self._run_effect(function)
+        scope = (self.session.app.name, self.session.principal, self.session.nonce_of(self.served))
+        try:
+            known, outcome = await store.begin(scope, key)
+        except OnceUncertain:
+            if not retry_unfinished:
+                raise
+            await store.forget(scope, key)
+            known, outcome = await store.begin(scope, key)
+        if not known:
+            outcome = await self._run_effect(function)
+            await store.finish(scope, key, outcome)
+        return outcome
+
+    async def _run_effect(self, function: Callable[[], Any]) -> Any:
+        returned = function()
+        return plain(await returned if isawaitable(returned) else returned, "once")
+
+    # -------------------------------------------------------------------------------------------- reports
+    async def progress(self, progress: float, total: float | None, message: str | None) -> None:
+        """See `Context.progress`."""
+        self.session.progressed(self, progress, total, message)
+        await self.session.room()
+
+    async def log(self, level: str, content: Any, logger: str | None) -> None:
+        """See `Context.log`."""
+        self.session.logged(self, level, plain(content, "message"), logger)
+        await self.session.room()

@@ -1,0 +1,393 @@
+"""
+The asking side of one conversation: a cell around an automaton.
+
+Owns the performing of effects on the asking side, the clocks of the requests and the pending requests of the server.
+Refuses to decide anything about the protocol, and to know where its connection comes from: a link attaches one.
+It outlives connections: a supervised link may bring another one, and what waits for a person then goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from zcp_actors.actors import Cell, Reply
+from zcp_actors.errors import ConnectionLost, RequestTimeout, RPCError, SessionClosed, UsageError, ZCPError
+from zcp_actors.protocol.asking import Incoming
+from zcp_actors.protocol.effects import Deliver, Effect, Pend, Progress, Send, Settle, Withdraw
+from zcp_actors.protocol.stateless_client import StatelessClient
+from zcp_actors.sessions.notices import tell_listener
+from zcp_actors.sessions.pending import OPEN, PendingRequest, Status
+from zcp_actors.sessions.policy import Ledger, Policy
+from zcp_actors.sessions.server import settle
+from zcp_actors.sessions.timeouts import Patience, Stopwatch, Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zcp_actors.actors import Timer
+    from zcp_actors.errors import InvalidMessage
+    from zcp_actors.ports import Connection
+    from zcp_actors.protocol.asking import Client, Sent
+    from zcp_actors.sessions.handshake import Introduction
+    from zcp_actors.sessions.providers import Providers
+    from zcp_actors.wire import Message, Model
+
+log = logging.getLogger("zcp_actors.sessions")
+
+
+class State(Enum):
+    """Where the conversation is."""
+
+    CONNECTING = "connecting"
+    READY = "ready"
+    LOST = "lost"
+    """Between two connections: a supervisor is bringing the next."""
+    CLOSED = "closed"
+
+
+@attrs.define(eq=False)
+class Outgoing:
+    """A request of ours, as its caller waits for it."""
+
+    method: str
+    reply: Reply[Any]
+    patience: Patience
+    on_progress: Callable[[Any], Any] | None
+    sent: Sent | None = None
+    timer: Timer | None = None
+
+
+@attrs.frozen
+class Decided:
+    """Effects that the automaton returned to somebody else than the session's own step."""
+
+    effects: list[Effect]
+
+
+class ClientSession(Cell["Message | Decided"]):
+    """One conversation with one server, over one connection or several in turn."""
+
+    def __init__(self, name: str, providers: Providers, policy: Policy, timeouts: Timeouts) -> None:
+        super().__init__()
+        self.name, self.providers, self.timeouts = name, providers, timeouts
+        self.ledger = Ledger(policy)
+        self.state = State.CONNECTING
+        self.automaton: Client | None = None
+        self.connection: Connection | None = None
+        self.failure: ZCPError | None = None
+        """Why it is lost or closed."""
+        self.pending: dict[int, PendingRequest] = {}
+        self._turn: deque[PendingRequest] = deque()
+        self._human, self._owed = Stopwatch(), Stopwatch()
+        self._ready: Reply[None] = Reply()
+        self.introduction: Introduction | None = None
+        """What the server said of itself; kept over reconnections."""
+        self._own = 0
+        self.on_notification: Callable[[str, Any], None] | None = None
+        self.on_reopened: Callable[[], None] | None = None
+
+    def describe(self) -> str:
+        """What an observer reads: revision, state, what is open; no contents."""
+        version = self.automaton.dialect.version if self.automaton is not None else "no revision yet"
+        open_requests = len(self.automaton.tokens) if self.automaton is not None else 0
+        return (
+            f"asks {self.name} · {version} · {self.state.value} · {open_requests} requests, {len(self.pending)} pending"
+        )
+
+    # -------------------------------------------------------------------------------------------- the connection
+    def attach(self, connection: Connection, automaton: Client) -> None:
+        """Speak with this automaton over this connection from now on."""
+        self.connection, self.automaton = connection, automaton
+        connection.dialect = automaton.dialect
+
+    def opened(self, introduction: Introduction) -> None:
+        """The era is agreed and the handshake done: requests may go out."""
+        again, self.introduction = self.introduction is not None, introduction
+        self._move(State.READY)
+        self._ready.set(None)
+        if again and self.on_reopened is not None:
+            self.on_reopened()
+
+    def resume(self, connection: Connection) -> bool:
+        """Go on over another connection to the same server, where its era needs no new handshake. False where it does."""
+        if self.introduction is None or not isinstance(self.automaton, StatelessClient):
+            return False
+        self.attach(connection, self.automaton)
+        self.opened(self.introduction)
+        self.perform(self.automaton.reconnected())
+        return True
+
+    def lost(self, error: Exception | None, *, final: bool = True) -> None:
+        """The connection ended; `final` when no other will come. What was in flight fails."""
+        if self.state is State.CLOSED:
+            return
+        cause = (
+            error
+            if isinstance(error, ZCPError)
+            else ConnectionLost(f"the connection to {self.name} ended: {error or 'the server closed it'}")
+        )
+        self.failure, self.connection = cause, None
+        self._move(State.CLOSED if final else State.LOST)
+        if final:
+            self._ready.fail(cause)
+        if self._ready.settled and not final:
+            self._ready = Reply()
+        if self.automaton is not None:
+            self.perform(self.automaton.lost(cause, final=final))
+
+    def _move(self, state: State) -> None:
+        old, self.state = self.state, state
+        recorder = self.runtime.recorder
+        if recorder.enabled:
+            recorder.transition("session", self.me.path, old.value, state.value)
+
+    async def ready(self) -> None:
+        """Wait until requests may go out. Raises what ended the session, or `RequestTimeout` for a connection that does not come."""
+        if self.state is State.READY:
+            return
+        if self.state is State.CLOSED:
+            raise self._closed()
+        limit = self.timeouts.idle
+        with trio.move_on_after(limit):
+            # A reply shared by many waiters is abandoned when they all leave; each waits on one of its own.
+            mine: Reply[None] = Reply()
+            self._ready.then(lambda ready: settle(mine, ready_outcome(ready)))
+            await mine.wait()
+            return
+        raise RequestTimeout("connecting", limit, "idle")
+
+    def _closed(self) -> ZCPError:
+        if isinstance(self.failure, ZCPError):
+            return self.failure
+        return SessionClosed(f"the session with {self.name} is closed; open another client")
+
+    # -------------------------------------------------------------------------------------------- from the peer
+    def receive(self, event: Message | Decided) -> None:
+        """One step: a message from the server, or effects that were decided outside of a step."""
+        if type(event) is Decided:
+            self._perform(event.effects)
+        elif self.automaton is not None:
+            self._perform(self.automaton.received(event))  # type: ignore[arg-type]
+
+    def feed(self, message: Message) -> None:
+        """A message came from the server. After the session's end it is nothing to anybody."""
+        if self.me.status == "running":
+            self.tell(message)
+
+    def refuse(self, error: InvalidMessage) -> None:
+        """Bytes came that are no message. What they were the reply of fails; the connection goes on."""
+        log.warning("%s sent what is no message: %s", self.name, error.message)
+        if error.id is not None and self.automaton is not None:
+            self.perform(self.automaton.garbled(error.id, error))
+
+    # -------------------------------------------------------------------------------------------- performing
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(message, call):
+                    self._write(message, call)
+                case Settle(sent, outcome):
+                    self._settled(sent.slot, outcome)
+                case Progress(sent, params):
+                    self._progressed(sent.slot, params)
+                case Pend(question):
+                    self._pend(question)
+                case Withdraw(question, reason):
+                    self._withdraw(question, reason)
+                case Deliver(method, params):
+                    self.deliver(method, params)
+
+    def perform(self, effects: list[Effect]) -> None:
+        """Perform what was decided outside of a step; a session that is ending performs nothing more."""
+        if effects and self.me.status == "running":
+            self.tell(Decided(effects))
+
+    def _write(self, message: Message, call: int | str | None) -> None:
+        if self.connection is None:
+            return
+        try:
+            self.connection.post(message, call)
+        except ConnectionLost as error:
+            log.info("%s: %s", self.name, error)  # its link will notice and report the loss, once
+
+    # -------------------------------------------------------------------------------------------- requests
+    async def request(
+        self,
+        method: str,
+        params: Model,
+        *,
+        timeouts: Timeouts | None = None,
+        on_progress: Callable[[Any], Any] | None = None,
+    ) -> Any:
+        """Ask the server and wait for the result model, over as many rounds as it takes.
+
+        Raises `RPCError` (the server's), `RequestTimeout`, `ConnectionLost`, `SessionClosed`, `InvalidResult`, `Overloaded`.
+        On cancel the server is told in the same step, and open questions of this request are withdrawn.
+        """
+        if self.state is not State.READY:
+            await self.ready()
+        assert self.connection is not None
+        await self.connection.room()
+        if self.connection is None:
+            raise self._closed()
+        return await self.exchange(method, params, timeouts or self.timeouts, on_progress)
+
+    async def exchange(
+        self, method: str, params: Model, timeouts: Timeouts, on_progress: Callable[[Any], Any] | None = None
+    ) -> Any:
+        """`request` on the connection as it is, ready or not: what a handshake uses."""
+        assert self.automaton is not None
+        now = trio.current_time()
+        outgoing = Outgoing(method, Reply(), Patience(timeouts, now, self._human, self._owed), on_progress)
+        outgoing.sent, effects = self.automaton.request(outgoing, method, params)
+        self._watch(outgoing, now)
+        self.perform(effects)
+        try:
+            return await outgoing.reply.wait()
+        finally:
+            if outgoing.timer is not None:
+                outgoing.timer.disarm()
+            if not outgoing.sent.settled:
+                self.perform(self.automaton.cancel(outgoing.sent, "the caller does not want the answer any more"))
+
+    def _settled(self, outgoing: Outgoing, outcome: Any) -> None:
+        settle(outgoing.reply, outcome)
+
+    def _progressed(self, outgoing: Outgoing, params: Any) -> None:
+        outgoing.patience.heard(trio.current_time(), self._owed)
+        for listener in (outgoing.on_progress, self.providers.progress):
+            if listener is not None:
+                tell_listener(self, listener, params)
+
+    def _watch(self, outgoing: Outgoing, now: float) -> None:
+        left, _ = outgoing.patience.left(now, self._human, self._owed)
+        if left != float("inf"):
+            outgoing.timer = self.runtime.timers.at(now + left, partial(self._look, outgoing))
+
+    def _look(self, outgoing: Outgoing) -> None:
+        """A limit could have been reached. What stopped its clock meanwhile gives it that time back."""
+        now = trio.current_time()
+        left, kind = outgoing.patience.left(now, self._human, self._owed)
+        if left > 1e-9:
+            self._watch(outgoing, now)
+        elif self._clock_stands(kind):
+            limit = outgoing.patience.limit(kind)
+            outgoing.timer = self.runtime.timers.at(now + limit, partial(self._look, outgoing))
+        elif outgoing.sent is not None and self.automaton is not None:
+            limit = outgoing.patience.limit(kind)
+            self.perform(self.automaton.cancel(outgoing.sent, f"{kind} timeout of {limit:g} s"))
+            outgoing.reply.fail(RequestTimeout(outgoing.method, limit, kind))
+
+    def _clock_stands(self, kind: str) -> bool:
+        return self._human.running or (kind == "idle" and self._owed.running)
+
+    # -------------------------------------------------------------------------------------------- pending requests
+    def _pend(self, question: Incoming) -> None:
+        now = trio.current_time()
+        pending = PendingRequest(self, question, now)
+        self.pending[question.number] = pending
+        self._owed.begin(now)
+        if pending.human:
+            self._human.begin(now)
+        try:
+            self.ledger.admit(question, now)
+        except RPCError as error:
+            pending.end(Status.REFUSED, error)
+            return
+        self._schedule(pending)
+
+    async def ask_self(self, method: str, params: Any) -> Any:
+        """Ask our own provider, as a server would: by a pending request, under the same policy. Raises as the server reads."""
+        if self.providers.of(method) is None:
+            raise UsageError(f"{self.name} was opened without a provider for {method}")
+        self._own += 1
+        question = Incoming(-self._own, method, params, slot=Reply())
+        self.perform([Pend(question)])
+        try:
+            return await question.slot.wait()
+        finally:
+            self._withdraw(question, "the caller does not want the answer any more")
+
+    def _schedule(self, pending: PendingRequest) -> None:
+        policy = self.ledger.policy
+        if pending.waits_by_itself or self.ledger.in_flight < policy.max_in_flight:
+            self._begin(pending)
+        elif len(self._turn) < policy.max_queued:
+            pending.move(Status.QUEUED)
+            self._turn.append(pending)
+        else:
+            pending.end(
+                Status.REFUSED, RPCError(-32000, f"{policy.max_queued} questions of this server already wait here")
+            )
+
+    def _begin(self, pending: PendingRequest) -> None:
+        if not pending.waits_by_itself:
+            self.ledger.in_flight += 1
+        pending.begin()
+
+    def pending_ended(self, pending: PendingRequest, outcome: Any, *, worked: bool) -> None:
+        """A pending request has ended: with an outcome for the server, or withdrawn (None)."""
+        now = trio.current_time()
+        del self.pending[pending.question.number]
+        self._owed.end(now)
+        if pending.human:
+            self._human.end(now)
+        if worked:
+            self.ledger.in_flight -= 1
+            self._next_turn()
+        if pending.question.slot is not None:
+            settle(pending.question.slot, SessionClosed("the session ended") if outcome is None else outcome)
+        elif outcome is not None and self.automaton is not None:
+            self.perform(self.automaton.answered(pending.question, outcome))
+
+    def _next_turn(self) -> None:
+        while self._turn and self.ledger.in_flight < self.ledger.policy.max_in_flight:
+            pending = self._turn.popleft()
+            if pending.status in OPEN:
+                self._begin(pending)
+
+    def _withdraw(self, question: Incoming, reason: str) -> None:
+        pending = self.pending.get(question.number)
+        if pending is not None:
+            pending.withdraw(reason)
+
+    def report(self, pending: PendingRequest, error: Exception) -> None:
+        """A provider failed in a way its author should see."""
+        log.error("the provider for %s failed", pending.method, exc_info=error)
+
+    # -------------------------------------------------------------------------------------------- notifications
+    def deliver(self, method: str, params: Any) -> None:
+        """A notification for the application."""
+        if method == "notifications/message" and self.providers.log is not None:
+            tell_listener(self, self.providers.log, params)
+        elif self.on_notification is not None:
+            self.on_notification(method, params)
+
+    # -------------------------------------------------------------------------------------------- the end
+    def on_stop(self, exit: Any) -> None:
+        """Whoever still waits is told, pending requests are withdrawn."""
+        self._move(State.CLOSED)
+        closed = self._closed()
+        self._ready.fail(closed)
+        if self.automaton is not None:
+            self._perform(self.automaton.lost(closed, final=True))
+        for pending in list(self.pending.values()):
+            pending.withdraw("the session ended")
+        self.runtime.closed_session(self)
+        if self.connection is not None:
+            self.connection.hang_up()
+
+
+def ready_outcome(ready: Reply[None]) -> Any:
+    """What a settled reply holds, an exception as a value."""
+    try:
+        return ready.result()
+    except ZCPError as error:
+        return error

@@ -1,0 +1,72 @@
+"""
+A server in this process, not yet spoken to: an app, and how it is to be served.
+
+Owns the making of server sessions for an app. Refuses to know transports; one brings a connection and gets a session.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from zcp_actors.protocol.dialect import Era
+from zcp_actors.sessions.server import ServerSession
+from zcp_actors.sessions.state import CallState
+from zcp_actors.sessions.state_keys import state_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zcp_actors.ports import App, Connection, OnceStore
+
+ALWAYS_REPLAY: ContextVar[bool] = ContextVar("zcp_actors_always_replay", default=False)
+"""Set by `testing.always_replay`: every question of every session opened meanwhile ends its run and is replayed."""
+
+ALWAYS_REPLAY_VARIABLE = "ZCP_ACTORS_ALWAYS_REPLAY"
+"""The same for a served process: any text but the empty one."""
+
+_numbers = itertools.count(1)
+
+
+def _era(value: Era | str | None) -> Era | None:
+    return Era.of(value)
+
+
+@attrs.frozen
+class ServerHandle:
+    """An app and the options it is served with. What `stdio_server(app)` and its siblings return."""
+
+    app: App
+    era: Era | None = attrs.field(default=None, converter=_era)
+    """Serve this revision only; None serves both."""
+    keys: Sequence[bytes | str] | None = None
+    """Rotating keys for sealed state; None: see `served`."""
+    once_store: OnceStore | None = None
+    """Where `ctx.once` records; None takes the runtime's."""
+    principal: str = ""
+    """Who the transport says the client is."""
+    served: bool = False
+    """Served to other processes: sealed state must outlive this one, so its key is kept in the state directory."""
+
+    def host(self, runtime: Any, connection: Connection, parent: Any = None) -> ServerSession:
+        """A session for one client at the other end of this connection, hosted in the runtime."""
+        session = ServerSession(
+            self.app,
+            connection,
+            CallState(self.app.name, self._keys(runtime)),
+            era=self.era,
+            principal=self.principal,
+            once_store=self.once_store or runtime.once_store,
+            always_replay=ALWAYS_REPLAY.get() or bool(os.environ.get(ALWAYS_REPLAY_VARIABLE)),
+        )
+        runtime.host(session, f"{self.app.name.replace('/', '-')[:64]}-server-{next(_numbers)}", parent=parent)
+        return session
+
+    def _keys(self, runtime: Any) -> list[bytes]:
+        if self.keys is None and not self.served:
+            return list(runtime.state_keys)
+        return state_keys(self.app.name, self.keys, os.environ, served=self.served)

@@ -1,0 +1,91 @@
+"""
+Agreeing with a server on the era, and introducing ourselves.
+
+Owns the order of asking: `server/discover`, then `initialize` where the older era is meant. Refuses to judge: what an
+answer means is `protocol.dialect`'s. Source: 2026-07-28 basic/lifecycle, backward compatibility with the handshake.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from zcp_actors.errors import ConnectionLost, RequestTimeout, ZCPError
+from zcp_actors.protocol.dialect import SILENCE_SECONDS, Era, after_discover, after_initialize, make_client
+from zcp_actors.sessions.timeouts import Timeouts
+from zcp_actors.wire import RequestParams
+from zcp_actors.wire.meta_keys import SERVER_INFO
+
+if TYPE_CHECKING:
+    from zcp_actors.ports import Connection
+    from zcp_actors.sessions.client import ClientSession
+    from zcp_actors.wire import Implementation
+
+HANDSHAKE = Timeouts(idle=60.0, total=60.0)
+"""A server may compile or download something at its start; after a minute it is not coming."""
+
+
+@attrs.frozen
+class Introduction:
+    """What a server said of itself."""
+
+    era: Era
+    version: str
+    result: Any
+    """The `DiscoverResult` or `InitializeResult`."""
+
+    @property
+    def server_info(self) -> Any:
+        """Name and version of the server, as a plain dict or model; None where it did not say."""
+        info = getattr(self.result, "server_info", None)
+        return info if info is not None else (getattr(self.result, "meta", None) or {}).get(SERVER_INFO)
+
+
+async def introduce(
+    session: ClientSession, connection: Connection, me: Implementation, era: Era | None
+) -> Introduction:
+    """Agree on an era over this connection; afterwards requests may go out.
+
+    Raises `UnsupportedVersion`, `RPCError`, `RequestTimeout`, `ConnectionLost` (also when the server ends because it was
+    asked something it does not know: try again with the stateful era).
+    """
+    first_id = 1
+    if era is not Era.STATEFUL:
+        automaton = make_client(Era.STATELESS, me, session.providers.capabilities())
+        session.attach(connection, automaton)
+        outcome = await _discover(session, patient=era is not None)
+        agreed = _agreed(outcome, era)
+        if agreed is Era.STATELESS:
+            introduction = Introduction(agreed, automaton.dialect.version, outcome)
+            session.opened(introduction)
+            return introduction
+        first_id = automaton.next_id()
+    return await _initialize(session, connection, me, first_id)
+
+
+def _agreed(outcome: Any, era: Era | None) -> Era:
+    if isinstance(outcome, ConnectionLost) or (era is not None and isinstance(outcome, Exception)):
+        raise outcome
+    return after_discover(outcome) if era is None else era
+
+
+async def _discover(session: ClientSession, *, patient: bool) -> Any:
+    limits = HANDSHAKE if patient else Timeouts(SILENCE_SECONDS, SILENCE_SECONDS)
+    try:
+        return await session.exchange("server/discover", RequestParams(), limits)
+    except (ZCPError, RequestTimeout) as error:
+        return error
+
+
+async def _initialize(
+    session: ClientSession, connection: Connection, me: Implementation, first_id: int
+) -> Introduction:
+    automaton: Any = make_client(Era.STATEFUL, me, session.providers.capabilities(), first_id)
+    session.attach(connection, automaton)
+    result = await session.exchange("initialize", automaton.handshake(), HANDSHAKE)
+    version = after_initialize(result.protocol_version)
+    introduction = Introduction(Era.STATEFUL, version, result)
+    session.perform(automaton.initialized())
+    session.opened(introduction)
+    return introduction

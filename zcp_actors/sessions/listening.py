@@ -1,0 +1,202 @@
+"""
+Hearing of changes: lists that changed, resources that were updated.
+
+Owns what the host wants to hear of, and its standing at the server: `resources/subscribe` in one era, a listen stream in
+the other. A new stream is acknowledged before the old one is closed, only one of them is listened to at a time, so nothing
+is heard twice or missed in between. What may have been missed while a connection was gone is reported as a gap.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from zcp_actors.actors import Job, Reply
+from zcp_actors.errors import ConnectionLost, UsageError, ZCPError
+from zcp_actors.ports import Changed
+from zcp_actors.protocol.stateless_client import StatelessClient
+from zcp_actors.sessions.notices import tell_listener
+from zcp_actors.sessions.timeouts import NO_TIMEOUTS
+from zcp_actors.wire import (
+    SubscribeRequestParams,
+    SubscriptionFilter,
+    SubscriptionsListenRequestParams,
+)
+from zcp_actors.wire.meta_keys import SUBSCRIPTION_ID
+
+if TYPE_CHECKING:
+    from zcp_actors.sessions.client import ClientSession
+
+MAX_SUBSCRIBED = 1000
+"""Resources of one server that a host follows; what a server of ours accepts as well."""
+
+KINDS = {f"notifications/{kind}/list_changed": kind for kind in ("tools", "prompts", "resources")}
+
+
+class Stream(Job):
+    """One listen stream: open until it is replaced, the session ends, or the connection does."""
+
+    __slots__ = ("acknowledged", "id", "listener", "number", "wanted")
+
+    def __init__(self, listener: Listener, wanted: SubscriptionFilter, number: int) -> None:
+        self.listener, self.wanted, self.number = listener, wanted, number
+        self.acknowledged: Reply[None] = Reply()
+        self.id: Any = None
+        """The subscription's id at the server, from its acknowledgement."""
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return f"listen-{self.number}"
+
+    async def run(self) -> None:
+        """Hold the stream open; after a lost connection, open it again and report the gap."""
+        session = self.listener.session
+        params = SubscriptionsListenRequestParams(notifications=self.wanted)
+        try:
+            while True:
+                try:
+                    await session.request("subscriptions/listen", params, timeouts=NO_TIMEOUTS)
+                    return
+                except ConnectionLost:
+                    await session.ready()
+                    self.listener.report_gaps()
+        except ZCPError as error:
+            self.acknowledged.fail(error)
+
+
+class Resubscribing(Job):
+    """After a reconnection in the stateful era: subscribe again to everything, then report the gap."""
+
+    __slots__ = ("listener",)
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+
+    async def run(self) -> None:
+        """Subscribe; a server that refuses or goes again is tried at the next reconnection."""
+        try:
+            for uri in sorted(self.listener.uris):
+                await self.listener.session.request("resources/subscribe", SubscribeRequestParams(uri=uri))
+        except ZCPError:
+            return
+        self.listener.report_gaps()
+
+
+class Listener:
+    """What one client hears of its server's changes."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self.session = session
+        self.uris: set[str] = set()
+        self._stream: Stream | None = None
+        self._opening: Stream | None = None
+        self._numbers = itertools.count(1)
+        self._turn = trio.Lock()
+        session.on_notification = self._notified
+        session.on_reopened = self._reopened
+
+    async def begin(self) -> None:
+        """Follow the lists, when somebody wants to hear of them. The stateful era needs no asking."""
+        if self.session.providers.changed is not None and self._stateless:
+            await self._replace()
+
+    @property
+    def _stateless(self) -> bool:
+        return isinstance(self.session.automaton, StatelessClient)
+
+    async def subscribe(self, uri: str) -> None:
+        """Hear of updates of this resource. Returns when the server has agreed; raises what it refuses with."""
+        if uri in self.uris:
+            return
+        if len(self.uris) >= MAX_SUBSCRIBED:
+            raise UsageError(f"{MAX_SUBSCRIBED} resources of {self.session.name} are followed already; leave some")
+        self.uris.add(uri)
+        try:
+            await self._apply("resources/subscribe", uri)
+        except BaseException:
+            self.uris.discard(uri)
+            raise
+
+    async def unsubscribe(self, uri: str) -> None:
+        """Hear no more of this resource."""
+        if uri in self.uris:
+            self.uris.discard(uri)
+            await self._apply("resources/unsubscribe", uri)
+
+    async def _apply(self, method: str, uri: str) -> None:
+        if self._stateless:
+            await self._replace()
+        else:
+            await self.session.request(method, SubscribeRequestParams(uri=uri))
+
+    async def _replace(self) -> None:
+        """Open a stream for what is wanted now, and only when it stands close the one before."""
+        async with self._turn:
+            stream, old = Stream(self, self._wanted(), next(self._numbers)), self._stream
+            self._opening = stream
+            self.session.submit(stream)
+            try:
+                with trio.fail_after(self.session.timeouts.idle):
+                    await stream.acknowledged.wait()
+            except BaseException:
+                self._opening, self._stream = None, old
+                stream.cancel("the listen stream was not acknowledged")
+                raise
+            if old is not None:
+                old.cancel("replaced by another listen stream")
+
+    def _wanted(self) -> SubscriptionFilter:
+        lists = self.session.providers.changed is not None or None
+        return SubscriptionFilter(
+            tools_list_changed=lists,
+            prompts_list_changed=lists,
+            resources_list_changed=lists,
+            resource_subscriptions=sorted(self.uris) or None,
+        )
+
+    # -------------------------------------------------------------------------------------------- what is heard
+    def _notified(self, method: str, params: Any) -> None:
+        if method == "notifications/subscriptions/acknowledged":
+            self._acknowledged(subscription_id(params))
+        elif method == "notifications/resources/updated":
+            if params.uri in self.uris and self._current(params):
+                self._tell(Changed("resources", params.uri))
+        elif method in KINDS and self._current(params):
+            self._tell(Changed(KINDS[method]))
+
+    def _acknowledged(self, id: Any) -> None:
+        """From this step on the new stream counts, or the old one under its new id after a reconnection."""
+        if self._opening is not None:
+            self._stream, self._opening = self._opening, None
+        if self._stream is not None:
+            self._stream.id = id
+            self._stream.acknowledged.set(None)
+
+    def _current(self, params: Any) -> bool:
+        """In the overlap of two streams, only one of them counts."""
+        return self._stream is None or subscription_id(params) == self._stream.id
+
+    def _tell(self, change: Changed) -> None:
+        if self.session.providers.changed is not None:
+            tell_listener(self.session, self.session.providers.changed, change)
+
+    def report_gaps(self) -> None:
+        """The connection was gone for a while: whatever is followed may have changed."""
+        for uri in sorted(self.uris):
+            self._tell(Changed("resources", uri, gap=True))
+        for kind in ("tools", "prompts", "resources"):
+            self._tell(Changed(kind, gap=True))
+
+    def _reopened(self) -> None:
+        if self.uris and not self._stateless:
+            self.session.submit(Resubscribing(self))
+        elif not self._stateless:
+            self.report_gaps()
+
+
+def subscription_id(params: Any) -> Any:
+    """The listen stream that a notification came by; None in the stateful era."""
+    return (getattr(params, "meta", None) or {}).get(SUBSCRIPTION_ID)

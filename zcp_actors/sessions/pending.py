@@ -1,0 +1,226 @@
+"""
+A pending request: a question of a server that somebody on this side must answer.
+
+Owns its life, `received → queued → approval or answering → answered | declined | cancelled | expired | refused`, and the
+rule that it ends once, whoever comes first: provider, person, server, deadline, the session's end.
+Refuses to know how an answer travels: it hands its outcome to the session.
+"""
+
+from __future__ import annotations
+
+import secrets
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from zcp_actors.actors import Job
+from zcp_actors.errors import Refused, RPCError, UsageError, ZCPError
+from zcp_actors.protocol.capabilities import ELICITATION, SAMPLING
+from zcp_actors.sessions.answers import read_return
+from zcp_actors.sessions.providers import Inbox, call_provider
+from zcp_actors.wire import ElicitResult
+
+if TYPE_CHECKING:
+    from zcp_actors.actors import Timer
+    from zcp_actors.protocol.asking import Incoming
+    from zcp_actors.sessions.client import ClientSession
+
+
+class Status(Enum):
+    """Where a pending request is in its life."""
+
+    RECEIVED = "received"
+    QUEUED = "queued"
+    APPROVAL = "awaiting approval"
+    ANSWERING = "answering"
+    ANSWERED = "answered"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+
+
+OPEN = frozenset({Status.RECEIVED, Status.QUEUED, Status.APPROVAL, Status.ANSWERING})
+
+
+class Answering(Job):
+    """The provider at work on one question."""
+
+    __slots__ = ("pending",)
+
+    def __init__(self, pending: PendingRequest) -> None:
+        self.pending = pending
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return f"pending-{self.pending.question.number}"
+
+    def describe(self) -> str:
+        """What an observer reads of it; no contents."""
+        return f"{self.pending.method} · {self.pending.status.value}"
+
+    async def run(self) -> None:
+        """Ask the provider; whatever comes of it is the outcome."""
+        pending = self.pending
+        try:
+            returned = await call_provider(pending.provider, pending.question, pending)
+            pending.provided(read_return(pending.method, pending.params, returned))
+        except Exception as error:  # the provider's failure is an answer, never the session's end
+            pending.provided(error)
+
+
+class PendingRequest:
+    """One question that waits for an answer. What `runtime.pending()` lists."""
+
+    def __init__(self, session: ClientSession, question: Incoming, now: float) -> None:
+        self.id = secrets.token_urlsafe(8)
+        """Names it for `runtime.answer`; unguessable."""
+        self.session, self.question, self.since = session, question, now
+        self.status = Status.RECEIVED
+        self.provider = session.providers.of(question.method)
+        self.charged = False
+        self._job: Answering | None = None
+        limit = (
+            session.ledger.policy.sampling_seconds
+            if question.method == SAMPLING
+            else session.ledger.policy.max_human_wait
+        )
+        self.until = now + limit
+        """When it expires, in seconds of the runtime's clock."""
+        session.runtime.waiting[self.id] = self
+        self._timer: Timer = session.runtime.timers.at(
+            self.until, partial(self.end, Status.EXPIRED, self._expiry(limit))
+        )
+
+    @property
+    def method(self) -> str:
+        """ "sampling/createMessage", "elicitation/create" or "roots/list"."""
+        return self.question.method
+
+    @property
+    def params(self) -> Any:
+        """What is asked, as the wire's model."""
+        return self.question.params
+
+    @property
+    def backend(self) -> str:
+        """The name of the backend whose server asks."""
+        return self.session.name
+
+    @property
+    def request(self) -> str:
+        """The method of our request that needs the answer, where it can be told (2026-07-28)."""
+        return self.question.sent.method if self.question.sent is not None else ""
+
+    @property
+    def human(self) -> bool:
+        """A person is asked, so no timeout of a call runs meanwhile."""
+        return self.method == ELICITATION
+
+    @property
+    def waits_by_itself(self) -> bool:
+        """Nothing runs for it: it waits in an inbox, and takes no place among the providers at work."""
+        return isinstance(self.provider, Inbox)
+
+    def __repr__(self) -> str:
+        return f"<PendingRequest {self.id} {self.method} of {self.backend}: {self.status.value}>"
+
+    # -------------------------------------------------------------------------------------------- life
+    def begin(self) -> None:
+        """Let the provider answer; with an inbox, wait for somebody."""
+        if self.waits_by_itself:
+            self.move(Status.APPROVAL)
+            return
+        self.move(Status.ANSWERING)
+        self._job = Answering(self)
+        self.session.submit(self._job)
+
+    def move(self, status: Status) -> None:
+        """Record where it is now."""
+        old, self.status = self.status, status
+        if status not in OPEN:
+            self.session.runtime.waiting.pop(self.id, None)
+        recorder = self.session.runtime.recorder
+        if recorder.enabled:
+            path = f"{self.session.me.path}/pending-{self.question.number}"
+            recorder.transition("pending", path, old.value, status.value, method=self.method)
+            if status not in OPEN:
+                thing = f"wait_for {self.method}"
+                recorder.wait(thing, path, self.since, trio.current_time(), status.value)
+
+    def end(self, status: Status, outcome: Any) -> bool:
+        """End it with a result model or an exception. False when it has ended already."""
+        if self.status not in OPEN:
+            return False
+        was_answering = self.status is Status.ANSWERING
+        self._timer.disarm()
+        self.move(status)
+        if was_answering and self._job is not None:
+            self._job.cancel(f"{self.method} {status.value}")
+        self.session.pending_ended(self, outcome, worked=was_answering)
+        return True
+
+    def provided(self, outcome: Any) -> None:
+        """The provider is done. Its job ends by itself and needs no cancelling."""
+        self._job = None
+        if isinstance(outcome, Exception):
+            self.fail(outcome)
+        else:
+            self.settle(outcome)
+
+    def settle(self, result: Any) -> bool:
+        """It is answered."""
+        declined = isinstance(result, ElicitResult) and result.action != "accept"
+        status = (
+            Status.ANSWERED if not declined else Status.DECLINED if result.action == "decline" else Status.CANCELLED
+        )
+        return self.end(status, result)
+
+    def fail(self, error: Exception) -> bool:
+        """Its provider could not answer it."""
+        if isinstance(error, RPCError):
+            return self.end(Status.REFUSED, error)
+        text = f"{type(error).__name__}: {error}" if isinstance(error, ZCPError) else "its provider failed"
+        self.session.report(self, error)
+        return self.end(Status.REFUSED, RPCError(-32603, f"the host could not answer {self.method}: {text}"))
+
+    def withdraw(self, reason: str) -> None:
+        """Nobody waits for the answer any more; none is sent."""
+        if self.status in OPEN:
+            working = self.status is Status.ANSWERING
+            self._timer.disarm()
+            self.move(Status.CANCELLED)
+            if self._job is not None:
+                self._job.cancel(reason)
+            self.session.pending_ended(self, None, worked=working)
+
+    # -------------------------------------------------------------------------------------------- from people
+    def answer(self, answer: Any) -> None:
+        """Answer it by hand, as a provider would. Raises `UsageError` when it has ended, or the answer does not fit."""
+        if self.status not in OPEN:
+            raise UsageError(f"{self!r} has ended: there is nothing to answer")
+        self.settle(read_return(self.method, self.params, answer))
+
+    def decline(self, reason: str = "declined by the person") -> None:
+        """Say no. Raises `UsageError` when it has ended."""
+        self._refuse(ElicitResult(action="decline"), reason)
+
+    def cancel(self, reason: str = "dismissed by the person") -> None:
+        """Neither yes nor no: dismissed. Raises `UsageError` when it has ended."""
+        self._refuse(ElicitResult(action="cancel"), reason)
+
+    def _refuse(self, result: ElicitResult, reason: str) -> None:
+        if self.status not in OPEN:
+            raise UsageError(f"{self!r} has ended: there is nothing to decline")
+        if self.human:
+            self.settle(result)
+        else:
+            self.end(Status.REFUSED, Refused(reason))
+
+    def _expiry(self, limit: float) -> Any:
+        if self.method == ELICITATION:
+            return ElicitResult(action="cancel")
+        return Refused(f"{self.method} was not answered within {limit:g} s")

@@ -1,0 +1,78 @@
+"""
+The host's callables, looked at once.
+
+Owns how a provider or a handler is called: sync or async, with or without the second argument.
+Refuses to know what they answer.
+"""
+
+from __future__ import annotations
+
+import inspect
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from zcp_actors.protocol.capabilities import ELICITATION, ROOTS, SAMPLING
+from zcp_actors.wire import ClientCapabilities, from_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zcp_actors.protocol.asking import Incoming
+    from zcp_actors.sessions.pending import PendingRequest
+
+
+class Inbox:
+    """The provider that leaves every question to `runtime.answer(id, ...)`: to a web handler, a command line, a test."""
+
+
+@attrs.frozen
+class Providers:
+    """Who answers what a server asks, and who hears what it reports. What has no provider is not advertised."""
+
+    sampling: Any = None
+    elicitation: Any = None
+    roots: Any = None
+    log: Callable[..., Any] | None = None
+    progress: Callable[..., Any] | None = None
+    changed: Callable[..., Any] | None = None
+    """Hears `ports.Changed` when a list or a subscribed resource of the server changed."""
+    sampling_tools: bool = False
+    """Advertise `sampling.tools`: the sampling provider understands `tools` and `toolChoice`."""
+    url_elicitation: bool = True
+    """Advertise `elicitation.url` beside the form mode."""
+
+    def capabilities(self) -> ClientCapabilities:
+        """What is advertised: only what has a provider."""
+        declared: dict[str, Any] = {}
+        if self.sampling is not None:
+            declared["sampling"] = {"tools": {}} if self.sampling_tools else {}
+        if self.elicitation is not None:
+            declared["elicitation"] = {"form": {}, "url": {}} if self.url_elicitation else {"form": {}}
+        if self.roots is not None:
+            declared["roots"] = {"listChanged": True}
+        return from_wire(ClientCapabilities, declared)
+
+    def of(self, method: str) -> Any:
+        """The provider for a question, or None."""
+        return {SAMPLING: self.sampling, ELICITATION: self.elicitation, ROOTS: self.roots}[method]
+
+
+async def call_provider(provider: Any, question: Incoming, pending: PendingRequest) -> Any:
+    """Ask a provider. It gets the request, and the pending request as well when it takes two arguments."""
+    arguments = (question.params, pending) if question.method != ROOTS else (pending,)
+    returned = provider(*arguments[: _takes(provider, len(arguments))])
+    return await returned if isawaitable(returned) else returned
+
+
+def _takes(provider: Any, most: int) -> int:
+    """How many of `most` positional arguments a callable takes."""
+    try:
+        parameters = inspect.signature(provider).parameters.values()
+    except (TypeError, ValueError):
+        return most
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        return most
+    positional = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    return min(most, len(positional))

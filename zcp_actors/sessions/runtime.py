@@ -1,0 +1,107 @@
+"""
+The runtime that hosts conversations: the actor runtime, and what waits for an answer in it.
+
+Owns the list of pending requests of all sessions, and the connecting of clients under supervision.
+Refuses to know transports: a client brings its own way.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from zcp_actors.actors import Limit
+from zcp_actors.actors import Runtime as ActorRuntime
+from zcp_actors.actors import open_runtime as open_actor_runtime
+from zcp_actors.errors import UsageError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from zcp_actors.ports import OnceStore, Recorder
+    from zcp_actors.sessions.client import ClientSession
+    from zcp_actors.sessions.pending import PendingRequest
+    from zcp_actors.sessions.zcp_client_session import ZCPClientSession
+
+C = TypeVar("C", bound="ZCPClientSession")
+
+RESTARTS = Limit(restarts=5, within=60.0, backoff=0.1, backoff_max=5.0)
+"""How often a lost backend is brought back: five times a minute tells a flaky server from one that cannot live."""
+
+
+class Runtime(ActorRuntime):
+    """Made by `open_runtime`."""
+
+    def __init__(
+        self, *, name: str = "root", recorder: Recorder | None = None, once_store: OnceStore | None = None
+    ) -> None:
+        super().__init__(name=name, recorder=recorder)
+        self.once_store = once_store
+        """Where in-process servers record `ctx.once`; None: at least once."""
+        self.state_keys = [secrets.token_bytes(32)]
+        """What in-process servers seal with: a state never leaves this process."""
+        self.waiting: dict[str, PendingRequest] = {}
+        self.sessions: dict[ClientSession, None] = {}
+
+    async def connect(self, client: C, *, restart: Limit | None = RESTARTS) -> C:
+        """Open a client here and put it under supervision: a lost connection is brought back within `restart`.
+
+        In the stateless era a call that waits for an answer of ours survives the loss; what was on the wire fails with
+        `ConnectionLost`. The client lives until `await client.close()` or the end of the runtime. Raises as opening does.
+        """
+        await client.open(self, restart)
+        return client
+
+    def pending(self) -> tuple[PendingRequest, ...]:
+        """Every question of every server that waits for an answer here, oldest first."""
+        return tuple(self.waiting.values())
+
+    def answer(self, id: str, answer: Any) -> None:
+        """Answer a pending request, as a provider would. Raises `UsageError` when there is none, or the answer does not fit."""
+        self._pending(id).answer(answer)
+
+    def decline(self, id: str, reason: str = "declined by the person") -> None:
+        """Say no to a pending request. Raises `UsageError` when there is none of that id."""
+        self._pending(id).decline(reason)
+
+    def cancel(self, id: str, reason: str = "dismissed by the person") -> None:
+        """Dismiss a pending request, neither yes nor no. Raises `UsageError` when there is none of that id."""
+        self._pending(id).cancel(reason)
+
+    def _pending(self, id: str) -> PendingRequest:
+        pending = self.waiting.get(id)
+        if pending is None:
+            raise UsageError(
+                f"no pending request {id!r}: it was answered, withdrawn, or never there; runtime.pending() lists them"
+            )
+        return pending
+
+    def opened_session(self, session: ClientSession) -> None:
+        """A client session begins."""
+        self.sessions[session] = None
+
+    def closed_session(self, session: ClientSession) -> None:
+        """A client session has ended."""
+        self.sessions.pop(session, None)
+
+    def is_free(self, name: str) -> bool:
+        """No child of the root has this name."""
+        return name not in (self._seat._children or {})  # noqa: SLF001 - the layer below keeps its tree to its subclasses
+
+
+def open_runtime(
+    *,
+    grace: float = 10.0,
+    recorder: Recorder | None = None,
+    name: str = "root",
+    max_children: int | None = None,
+    once_store: OnceStore | None = None,
+) -> AbstractAsyncContextManager[Runtime]:
+    """Open a runtime: `async with open_runtime() as runtime`. Everything opened inside ends before the block does.
+
+    A cancellation, or an error, reaches the body first: its `finally` blocks still find living clients. `grace` is how
+    many seconds everything together has to end. `recorder` hears of every transition, wait and restart.
+    """
+    return open_actor_runtime(
+        grace=grace, recorder=recorder, name=name, max_children=max_children, factory=Runtime, once_store=once_store
+    )

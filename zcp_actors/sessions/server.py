@@ -1,0 +1,267 @@
+"""
+The serving side of one conversation: a cell around an automaton, its calls as jobs on parked workers.
+
+Owns the performing of effects on the serving side, in order, in the step in which they were decided.
+Refuses to decide anything about the protocol, and to wait: whatever waits is a call or a transport.
+The rule that keeps it honest: there is one writer, this; a handler returns to it and never writes.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from zcp_actors.actors import Cell, Reply
+from zcp_actors.errors import INTERNAL_ERROR, ConnectionLost, HandlerError, NotJSON, RPCError
+from zcp_actors.ports import Changed
+from zcp_actors.protocol.dialect import Era, choose_server
+from zcp_actors.protocol.effects import Answer, Arm, Cancel, Effect, Open, Seal, Send, Start, Suspend
+from zcp_actors.protocol.serving import Profile
+from zcp_actors.sessions.call import Call
+from zcp_actors.wire import ErrorResponse, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zcp_actors.errors import InvalidMessage
+    from zcp_actors.ports import App, Connection, OnceStore
+    from zcp_actors.protocol.questions import Question
+    from zcp_actors.protocol.serving import Served, Server
+    from zcp_actors.sessions.state import CallState
+    from zcp_actors.wire import Message, Model
+
+log = logging.getLogger("zcp_actors.sessions")
+
+
+@attrs.frozen
+class Decided:
+    """Effects that an automaton returned to somebody else than the session's own step."""
+
+    automaton: Server
+    effects: list[Effect]
+
+
+class ServerSession(Cell["Message | Decided | Changed"]):
+    """One conversation with one client. Feed it messages; it posts its own to the connection."""
+
+    def __init__(
+        self,
+        app: App,
+        connection: Connection,
+        state: CallState,
+        *,
+        era: Era | None = None,
+        principal: str = "",
+        once_store: OnceStore | None = None,
+        always_replay: bool = False,
+    ) -> None:
+        """`era` serves only that one; None serves both. `principal` is who the transport says the client is."""
+        super().__init__()
+        self.app, self.connection, self.principal, self.once_store = app, connection, principal, once_store
+        self._call_state, self._era, self._always_replay = state, era, always_replay
+        self._automaton: Server | None = None
+        self._retired: Server | None = None
+        self._calls: dict[int, Call] = {}
+        self._unlisten = app.listen(self._changed)
+        self._idle: list[Reply[None]] = []
+
+    @property
+    def path(self) -> str:
+        """Its place in the tree."""
+        return self.me.path
+
+    def describe(self) -> str:
+        """What an observer reads: app, revision, calls; no contents."""
+        version = self._automaton.dialect.version if self._automaton is not None else "no revision yet"
+        return f"serves {self.app.name} · {version} · {len(self._calls)} calls"
+
+    # -------------------------------------------------------------------------------------------- from the transport
+    def receive(self, event: Message | Decided | Changed) -> None:
+        """One step: a message from the client, effects that a call's event decided, or a change of the app."""
+        match event:
+            case Decided(automaton, effects):
+                self._perform(automaton, effects)
+            case Changed(kind, uri):
+                if self._automaton is not None:
+                    self._perform(self._automaton, self._automaton.announced(kind, uri))
+            case _:
+                self._received(event)
+
+    def feed(self, message: Message) -> None:
+        """A message came from the client. After the session's end it is nothing to anybody."""
+        if self.me.status == "running":
+            self.tell(message)
+
+    def _received(self, message: Message) -> None:
+        automaton = choose_server(self._automaton, message, self._era, self._make)
+        if automaton is not self._automaton:
+            self._retired, self._automaton = self._automaton, automaton
+            self.connection.dialect = automaton.dialect
+            self.connection.stamp = automaton.stamp()
+        self._perform(automaton, automaton.received(message))
+
+    def _make(self, kind: type[Server]) -> Server:
+        return kind(self._profile, always_replay=self._always_replay)
+
+    def _profile(self) -> Profile:
+        return Profile(self.app.implementation(), self.app.capabilities(), self.app.instructions)
+
+    def refuse(self, error: InvalidMessage) -> None:
+        """Bytes came that are no message: the client is told, once, under the id that could be read."""
+        self._write(ErrorResponse(error.id, error.code, error.message, error.data))
+
+    def lost(self, error: Exception | None) -> None:
+        """The client is gone: every call ends, the session too."""
+        self.me.cancel("the connection to the client ended" if error is None else f"the connection was lost: {error}")
+
+    # -------------------------------------------------------------------------------------------- performing
+    def _perform(self, automaton: Server, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(message, call):
+                    self._write(message, call)
+                case Start(served):
+                    self._start(automaton, served)
+                case Answer(slot, outcome):
+                    settle(slot, outcome)
+                case Cancel(served, reason):
+                    self._with_call(served, Call.abort, reason)
+                case Suspend(served):
+                    self._with_call(served, Call.suspend)
+                case Arm(served, delay):
+                    self.runtime.timers.at(trio.current_time() + delay, partial(self._step_closes, automaton, served))
+                case Seal(served):
+                    self._perform(automaton, self._seal(automaton, served))
+                case Open(served, state):
+                    self._perform(automaton, self._open(automaton, served, state))
+
+    def _write(self, message: Message, call: int | str | None = None) -> None:
+        try:
+            self.connection.post(message, call)
+        except ConnectionLost as error:
+            self.lost(error)
+        except NotJSON as error:
+            log.exception("a result cannot be written")
+            if isinstance(message, Response):
+                self._write(ErrorResponse(message.id, INTERNAL_ERROR, f"the result cannot be written: {error}"), call)
+
+    def _start(self, automaton: Server, served: Served) -> None:
+        call = self._calls[served.number] = Call(self, automaton, served)
+        self._moved_call(served, "received", "running")
+        self.runtime.workers.submit(call, self)
+
+    def _with_call(self, served: Served, act: Callable[..., None], *arguments: Any) -> None:
+        call = self._calls.get(served.number)
+        if call is not None:
+            act(call, *arguments)
+
+    def _seal(self, automaton: Any, served: Served) -> list[Effect]:
+        try:
+            state = self._call_state.seal(served, self.nonce_of(served), self.principal)
+        except (RPCError, HandlerError) as error:
+            return automaton.sealing_failed(served, error)  # type: ignore[no-any-return]
+        return automaton.sealed(served, state)  # type: ignore[no-any-return]
+
+    def _open(self, automaton: Any, served: Served, state: str) -> list[Effect]:
+        try:
+            journal, nonce = self._call_state.open(served, state, self.principal)
+        except RPCError as error:
+            return automaton.finished(served, error)  # type: ignore[no-any-return]
+        return automaton.opened(served, journal, nonce)  # type: ignore[no-any-return]
+
+    def nonce_of(self, served: Served) -> str:
+        """The call's name over all its rounds; unguessable, because it is a key in stores."""
+        if served.nonce is None:
+            served.nonce = secrets.token_urlsafe(16)
+        return served.nonce
+
+    # -------------------------------------------------------------------------------------------- from the calls
+    def asked(self, call: Call, question: Question, params: Model, slot: Reply[Any]) -> str:
+        """The handler needs the client. Raises what the automaton refuses with."""
+        key, effects = call.automaton.asked(call.served, question, params, slot)
+        self._act(call.automaton, effects)
+        return key
+
+    def gave_up(self, call: Call, key: str) -> None:
+        """The asker left without an answer."""
+        self._act(call.automaton, call.automaton.gave_up(call.served, key))
+
+    def quiet(self, call: Call) -> None:
+        """Every task of the call waits for the client."""
+        self._act(call.automaton, call.automaton.quiet(call.served))
+
+    def _step_closes(self, automaton: Server, served: Served) -> None:
+        self._act(automaton, automaton.quiet(served, interrupted=True))
+
+    def progressed(self, call: Call, progress: float, total: float | None, message: str | None) -> None:
+        """The handler reports progress."""
+        self._act(call.automaton, call.automaton.progressed(call.served, progress, total, message))
+
+    def logged(self, call: Call, level: str, content: Any, logger: str | None) -> None:
+        """The handler logs."""
+        self._act(call.automaton, call.automaton.logged(call.served, level, content, logger))
+
+    def call_ended(self, call: Call, outcome: Any) -> None:
+        """The handler has unwound, however it ended."""
+        self._calls.pop(call.served.number, None)
+        self._moved_call(call.served, "running", "suspended" if call.suspending else "ended")
+        self._act(call.automaton, call.automaton.finished(call.served, outcome))
+        if not self._calls:
+            waiting, self._idle = self._idle, []
+            for each in waiting:
+                each.set(None)
+
+    def _act(self, automaton: Server, effects: list[Effect]) -> None:
+        """Perform what was decided outside of a step; a session that is ending performs nothing more."""
+        if effects and self.me.status == "running":
+            self.tell(Decided(automaton, effects))
+
+    def _moved_call(self, served: Served, old: str, new: str) -> None:
+        recorder = self.runtime.recorder
+        if recorder.enabled:
+            recorder.transition(
+                "call", f"{self.path}/call-{served.number}", old, new, method=served.method, target=served.target
+            )
+
+    async def room(self) -> None:
+        """Wait until the connection has room for more reports."""
+        await self.connection.room()
+
+    def _changed(self, change: Changed) -> None:
+        if self.me.status == "running":
+            self.tell(change)
+
+    # -------------------------------------------------------------------------------------------- the end
+    async def idle(self) -> None:
+        """Wait until no call is being served."""
+        if self._calls:
+            reply: Reply[None] = Reply()
+            self._idle.append(reply)
+            await reply.wait()
+
+    def say_goodbye(self, reason: str) -> None:
+        """Answer every open call with the error that it was cut short: a client must not wait for a server that left."""
+        for call in list(self._calls.values()):
+            self._act(call.automaton, call.automaton.finished(call.served, RPCError(INTERNAL_ERROR, reason)))
+            call.abort(reason)
+
+    def on_stop(self, exit: Any) -> None:
+        """Every call ends; listen streams are answered where the connection still stands."""
+        self._unlisten()
+        for automaton in (self._retired, self._automaton):
+            if automaton is not None:
+                self._perform(automaton, automaton.closed("the session ended"))
+        self.connection.hang_up()
+
+
+def settle(slot: Reply[Any], outcome: Any) -> None:
+    """Give an outcome, a value or an exception, to whoever waits for it."""
+    if isinstance(outcome, BaseException):
+        slot.fail(outcome)
+    else:
+        slot.set(outcome)

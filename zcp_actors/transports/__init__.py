@@ -1,0 +1,54 @@
+"""
+Where bytes come from: the entry functions of the guide, and what stands behind them.
+
+`stdio_client(target)` takes an app, a handle of one, a `Command`, or a command line, and returns an unopened client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from zcp_actors.errors import UsageError
+from zcp_actors.sessions.handle import ServerHandle
+from zcp_actors.sessions.zcp_client_session import ZCPClientSession
+from zcp_actors.transports.command import Command
+from zcp_actors.transports.memory import MemoryWay
+from zcp_actors.transports.serve_stdio import serve_stdio as serve_stdio
+from zcp_actors.transports.stdio import ChildWay
+
+if TYPE_CHECKING:
+    from zcp_actors.ports import App
+
+
+def stdio_server(app: App, **options: Any) -> ServerHandle:
+    """An app to be reached in this process, or to be served by `serve_stdio`; options are those of `ServerHandle`."""
+    return ServerHandle(app, **options)
+
+
+def stdio_client(target: Any, **options: Any) -> ZCPClientSession:
+    """A client, not yet opened, of a server behind standard streams; options are those of `ZCPClientSession`.
+
+    `target` is an app or `stdio_server(app)` (then it is joined in process, without a wire), a `Command`, its arguments
+    as a list, or a command line as text. Raises `UsageError` for anything else.
+    """
+    if isinstance(target, str):
+        target = Command.parse(target)
+    elif isinstance(target, Sequence):
+        target = Command(list(target))
+    if isinstance(target, Command):
+        return ZCPClientSession(ChildWay(target), **options)
+    return memory_client(target, **options)
+
+
+def memory_client(
+    target: App | ServerHandle, *, strict: bool = False, tap: Any = None, **options: Any
+) -> ZCPClientSession:
+    """A client, not yet opened, of an app in this process: objects travel, no bytes.
+
+    `strict` also encodes and decodes every message, as a wire would; `tap` is called with (side, message) of each.
+    """
+    handle = target if isinstance(target, ServerHandle) else ServerHandle(target) if hasattr(target, "handle") else None
+    if handle is None:
+        raise UsageError(f"expected an app, a server handle, a Command or a command line; got {type(target).__name__}")
+    return ZCPClientSession(MemoryWay(handle, strict=strict, tap=tap), **options)

@@ -1,0 +1,72 @@
+"""
+Serving one client over this process's standard streams.
+
+Owns the life of a served process: from taking the streams to the end of the input, or to a signal.
+Refuses to know the app. Source: MCP basic/transports, stdio: the client closes the input to end the server.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from zcp_actors.errors import ConnectionLost
+from zcp_actors.sessions.handle import ServerHandle
+from zcp_actors.transports.command import MAX_MESSAGE
+from zcp_actors.transports.standard_streams import open_standard_streams
+from zcp_actors.transports.stdio import LineConnection
+
+if TYPE_CHECKING:
+    from zcp_actors.ports import App
+    from zcp_actors.sessions.server import ServerSession
+    from zcp_actors.transports.standard_streams import StandardStreams
+
+DRAIN_SECONDS = 5.0
+"""What calls in flight get to finish after SIGTERM or SIGINT; half of what process managers commonly wait."""
+
+
+async def serve_stdio(
+    runtime: Any, target: App | ServerHandle, *, drain: float = DRAIN_SECONDS, max_message: int = MAX_MESSAGE
+) -> None:
+    """Serve the app to whoever started this process, until the input ends or SIGTERM or SIGINT comes.
+
+    At the end of the input every call is cancelled: nobody reads the answers. After a signal no more is read, calls in
+    flight get `drain` seconds to be answered, and the rest are told that the server is going. `print` goes to stderr.
+    Raises `UsageError` when this process serves its streams already, `StartFailed` when one is closed.
+    """
+    handle = (
+        attrs.evolve(target, served=True) if isinstance(target, ServerHandle) else ServerHandle(target, served=True)
+    )
+    async with open_standard_streams(max_message) as streams:
+        connection = LineConnection(streams, max_message)
+        session = handle.host(runtime, connection)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_drain_on_signal, session, streams, drain, nursery.cancel_scope)
+            await _feed(connection, session, streams)
+            nursery.cancel_scope.cancel("the input ended")
+        session.me.stop()
+        await session.me.stopped()
+
+
+async def _feed(connection: LineConnection, session: ServerSession, streams: StandardStreams) -> None:
+    try:
+        await connection.feed(session, streams.lines(), wait_for_room=True)
+    except ConnectionLost:
+        return  # the host reads no more, so its requests are void
+
+
+async def _drain_on_signal(
+    session: ServerSession, streams: StandardStreams, drain: float, reading: trio.CancelScope
+) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            reading.cancel("a signal asked the server to end")
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + drain):
+                await session.idle()
+            session.say_goodbye("the server is shutting down")
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
+                await streams.flushed()
+            return
