@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from zcp_actors.actors import Actor, Reply, Restart, open_runtime
+from zcp_actors.actors import Actor, Cell, Job, Reply, Restart, open_runtime
 from zcp_actors.errors import ActorStopped, AskCycle, AskTimeout, MailboxFull
 
 
@@ -337,3 +337,35 @@ async def test_the_envelope_carries_the_senders_context_and_deadline(autojump_cl
         principal.set("alice")
 
         assert await ref.ask("?", timeout=7) == ("nobody", "alice", 7.0)
+
+
+async def test_mail_that_is_drained_after_a_stop_may_still_need_jobs_and_cells(autojump_clock):
+    class Quick(Job):
+        __slots__ = ("reply",)
+
+        def __init__(self, reply):
+            self.reply = reply
+
+        async def run(self):
+            self.reply.set("by a job")
+
+    class Delegates(Echo):
+        async def receive(self, message):
+            if message != "delegate":
+                return await super().receive(message)
+            self.host(Cell(), "cell")
+            self.submit(Quick(reply := Reply()))
+            return await reply.wait()
+
+    async with open_runtime() as runtime:
+        ref = await runtime.start(Delegates)
+        ref.tell("slow")
+        async with trio.open_nursery() as nursery:
+
+            async def asker():
+                assert await ref.ask("delegate", timeout=60) == "by a job"
+
+            nursery.start_soon(asker)
+            await wait_all_tasks_blocked()
+            ref.stop()
+        await ref.stopped()
