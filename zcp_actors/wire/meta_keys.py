@@ -13,7 +13,7 @@ from typing import Final
 V2025_11_25: Final = "2025-11-25"
 V2026_07_28: Final = "2026-07-28"
 STATEFUL_VERSIONS: Final = (V2025_11_25, "2025-06-18", "2025-03-26", "2024-11-05")
-"""What a handshake may agree on, newest first: the older ones are subsets of 2025-11-25 as far as peers still speak them."""
+"""What a handshake may agree on, newest first: the older ones are subsets of the first, as far as peers speak them."""
 
 PROTOCOL_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"

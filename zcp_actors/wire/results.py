@@ -39,7 +39,7 @@ class PaginatedResult(Result):
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class CacheableResult(Result):
-    """A result its receiver may keep for `ttl_ms` milliseconds (2026-07-28), for everybody or for one principal only."""
+    """A result its receiver may keep for `ttl_ms` milliseconds, for everybody or for one principal (2026-07-28)."""
 
     ttl_ms: int | None = only(V2026_07_28)
     cache_scope: CacheScope | None = only(V2026_07_28)
