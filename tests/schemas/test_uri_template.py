@@ -110,6 +110,7 @@ def test_expansion_gives_the_examples_of_the_rfc(template, uri):
         ("x{/a}{/b}", "x/1/2", {"a": "1", "b": "2"}),
         ("q{?a,b*}", "q?b=1&a=x%2Fy&b=2", {"a": "x/y", "b": ["1", "2"]}),
         ("q{?a,b}", "q", {}),
+        ("q{?a,b}", "q?a", {"a": ""}),
         ("q{?a}{&b}", "q?b=1", {"b": "1"}),
         ("q?fixed=1{&a}", "q?fixed=1&a=2", {"a": "2"}),
         ("{name}{.ext}", "a.tar.gz", {"name": "a.tar", "ext": "gz"}),
@@ -238,9 +239,9 @@ def test_exploded_paths_come_back_as_their_segments(segments, name):
     assert template.match(template.expand(segments=segments, name=name)) == {"segments": segments, "name": name}
 
 
-@given(st.text("ab/.-?", max_size=12), st.sampled_from(["{a}/{b}", "{+a}/{b}", "{a}{.b}", "{+a}-{+b}", "a{/a}{?b}"]))
+@given(st.text("ab/.-?", max_size=12), st.sampled_from(["{a}/{b}", "{+a}/{b}", "{a}{.b}", "{+a}-{+b}", "a{/a}{/b}"]))
 def test_whatever_matches_expands_to_the_same_uri_again(uri, text):
     template = Template(text)
     values = template.match(uri)
     if values is not None:
-        assert template.expand(values) in {uri, uri.removesuffix("?")}
+        assert template.expand(values) == uri
