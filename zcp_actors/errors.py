@@ -146,8 +146,8 @@ class RPCError(ZCPError):
 class InvalidMessage(RPCError):
     """Bytes or a message that cannot be accepted. `id` is the message's id where one could be read, else None.
 
-    `kind` is what it seems to be: "request" (answer it with this error), "response" (`id` is that of our own request, which this
-    ends), "notification" (drop it), or None when even that could not be read.
+    `kind` is what it seems to be: "request" (answer it with this error), "response" (`id` is that of our own request,
+    which this ends), "notification" (drop it), or None when even that could not be read.
     """
 
     def __init__(

@@ -68,13 +68,17 @@ class Session(Protocol):
 class Way(Protocol):
     """How to reach a server: what a client is made with, before it is opened."""
 
-    name: str
-    """A short name for trees and logs."""
-    identity: str | None
-    """What to remember the server's era by, or None."""
+    @property
+    def name(self) -> str:
+        """A short name for trees and logs."""
 
-    at_once: bool
-    """True for a way that needs no task of its own: it is joined; the others are opened."""
+    @property
+    def identity(self) -> str | None:
+        """What to remember the server's era by, or None."""
+
+    @property
+    def at_once(self) -> bool:
+        """True for a way that needs no task of its own: it is joined; the others are opened."""
 
     def join(self, runtime: Any, session: Session) -> Connection:
         """A connection at once; messages come to the session by themselves. Only where `at_once`."""
@@ -105,7 +109,10 @@ class App(Protocol):
         """What is served, as a `ServerCapabilities` model."""
 
     async def handle(self, context: Any, method: str, params: Any) -> Any:
-        """Serve one request; return its result model. Raise `RPCError` to answer with an error. Cancelled like any task."""
+        """Serve one request; return its result model. Raise `RPCError` to answer with an error.
+
+        Cancelled like any task.
+        """
 
     def listen(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Call `listener` with every change (`Changed`) until the returned function is called."""
@@ -121,7 +128,7 @@ class Recorder(Protocol):
     enabled: bool
 
     def transition(self, subject: str, path: str, old: str, new: str, **facts: Any) -> None:
-        """`subject` ("session", "request", "question", "call", "actor", "task") at `path` moved from status to status."""
+        """`subject` ("session", "call", "pending", "actor", "task") at `path` moved from one status to another."""
 
     def wait(self, thing: str, path: str, began: float, ended: float, outcome: str, **facts: Any) -> None:
         """Somebody waited for `thing` between two times of the runtime's clock; `outcome` is "ok" or why it ended."""

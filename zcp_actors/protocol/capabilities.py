@@ -1,8 +1,10 @@
 """
 What a question needs the client to have declared, and what a client must refuse because it did not declare it.
 
-Owns the rules that tie `sampling`, `elicitation` and `roots` to their capabilities, one table for both sides and both eras.
-Sources: MCP 2025-11-25 and 2026-07-28, client/sampling, client/elicitation, client/roots; `elicitation: {}` means form only.
+Owns the rules that tie `sampling`, `elicitation` and `roots` to their capabilities, one table for both sides and both
+eras.
+Sources: MCP 2025-11-25 and 2026-07-28, client/sampling, client/elicitation, client/roots; `elicitation: {}` means
+form only.
 """
 
 from __future__ import annotations

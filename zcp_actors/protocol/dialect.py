@@ -82,8 +82,8 @@ def make_client(era: Era, *arguments: Any) -> Client:
 def after_discover(outcome: DiscoverResult | Exception) -> Era:
     """What the server's answer to `server/discover` decides. Silence and a dead process count as an error.
 
-    Any error means the older era, except "unsupported version": that server knows the newer way and names what it speaks.
-    Raises `UnsupportedVersion` when nothing is in common.
+    Any error means the older era, except "unsupported version": that server knows the newer way and names what it
+    speaks. Raises `UnsupportedVersion` when nothing is in common.
     """
     if not isinstance(outcome, Exception):
         return _common(list(outcome.supported_versions))

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Send:
-    """Give this message to the peer. `call` is the id of the peer's request it belongs to, for transports that route."""
+    """Give this message to the peer.
+
+    `call` is the id of the peer's request it belongs to, for transports that route.
+    """
 
     message: Message
     call: RequestId | None = None
@@ -58,7 +61,7 @@ class Answer:
 
 @attrs.frozen
 class Open:
-    """Open the sealed state of this call, then report `opened`; when it cannot be opened, report `finished` with the error."""
+    """Open the sealed state of this call, then report `opened`; when that fails, `finished` with the error."""
 
     call: Served
     state: str
@@ -66,7 +69,7 @@ class Open:
 
 @attrs.frozen
 class Seal:
-    """Seal the state of this suspended call, then report `sealed`; when it cannot be sealed, `finished` with the error."""
+    """Seal the state of this suspended call, then report `sealed`; when that fails, `sealing_failed`."""
 
     call: Served
 

@@ -3,7 +3,7 @@ The serving side of a conversation, as far as both eras agree: calls by id, canc
 
 Owns the table of calls being served and every race over it: a call is answered at most once, and a call that was
 cancelled is never answered. Refuses to know tasks, scopes, clocks and bytes.
-The rule that keeps it honest: every method is one step. It decides, records, and returns the effects; nothing is awaited.
+The rule that keeps it honest: every method is one step. It decides, records, returns the effects; nothing is awaited.
 Era rules live in the two subclasses, never in a branch here.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
         ClientCapabilities,
         Dialect,
         Implementation,
+        LoggingLevel,
         Message,
-        Model,
         RequestId,
         ServerCapabilities,
     )
@@ -225,7 +225,7 @@ class Server:
         raise NotImplementedError
 
     def quiet(self, call: Served, *, interrupted: bool = False) -> list[Effect]:
-        """Every task of the call waits for the client; or (`interrupted`) had its time to ask together with the others."""
+        """Every task of the call waits for the client, or (`interrupted`) had its time to ask with the others."""
         return []
 
     def finished(self, call: Served, outcome: Any) -> list[Effect]:
@@ -297,7 +297,7 @@ class Server:
             or call.journal.replaying
         ):
             return []
-        params = LoggingMessageNotificationParams(level=level, data=content, logger=logger)
+        params = LoggingMessageNotificationParams(level=cast("LoggingLevel", level), data=content, logger=logger)
         return [Send(Notification("notifications/message", params), call.id)]
 
     def _log_level(self, call: Served) -> str | None:

@@ -47,9 +47,10 @@ class StatefulClient(Client):
     def _stamped(self, sent: Sent) -> Model:
         params: Any = sent.params
         if sent.method == "initialize":
-            return params
+            return sent.params
         meta = {**(params.meta or {}), "progressToken": sent.token}
-        return attrs.evolve(params, meta=meta)
+        stamped: Model = attrs.evolve(params, meta=meta)
+        return stamped
 
     def _cancelled(self, params: Any) -> list[Effect]:
         question = self.questions.pop(params.request_id, None)

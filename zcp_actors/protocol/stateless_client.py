@@ -51,12 +51,14 @@ class StatelessClient(Client):
 
     def _stamped(self, sent: Sent) -> Model:
         params: Any = sent.params
+        changes: dict[str, Any] = {}
         meta = {**(params.meta or {}), **self._base, "progressToken": sent.token}
         if self.log_level is not None:
             meta[LOG_LEVEL] = self.log_level
-        if sent.rounds == 0:
-            return attrs.evolve(params, meta=meta)
-        return attrs.evolve(params, meta=meta, input_responses=sent.answers or None, request_state=sent.state)
+        if sent.rounds > 0:
+            changes = {"input_responses": sent.answers or None, "request_state": sent.state}
+        stamped: Model = attrs.evolve(params, meta=meta, **changes)
+        return stamped
 
     def _asked(self, request: Request) -> list[Effect]:
         """A server must not send requests in this era, and a client sends no responses: there is nothing to say."""
@@ -87,7 +89,7 @@ class StatelessClient(Client):
             return InvalidResult(f"{sent.method}: an input_required result must carry inputRequests or requestState")
         if len(asked) > MAX_QUESTIONS_PER_ROUND:
             return InvalidResult(
-                f"{sent.method}: the server asked {len(asked)} questions at once; the limit is {MAX_QUESTIONS_PER_ROUND}"
+                f"{sent.method}: {len(asked)} questions at once; the limit is {MAX_QUESTIONS_PER_ROUND}"
             )
         return None
 

@@ -38,12 +38,15 @@ def read_return(method: str, params: Any, returned: Any) -> Model:
 
 
 def sampled(returned: Any) -> CreateMessageResult:
-    """A model's message: a text, a content block, or a mapping whose `content` may be a text; "unknown" model by default."""
+    """A model's message: a text, a content block, or a mapping whose `content` may be a text.
+
+    The model may be unnamed.
+    """
     if isinstance(returned, CreateMessageResult):
         return returned
     if isinstance(returned, str):
         returned = {"content": returned}
-    if isinstance(returned, Model) and not isinstance(returned, Mapping) and "content" not in returned:
+    if isinstance(returned, Model) and "content" not in returned:
         returned = {"content": returned}
     found = plain(dict(returned), "sampling")
     if isinstance(found.get("content"), str):
@@ -54,7 +57,7 @@ def sampled(returned: Any) -> CreateMessageResult:
 
 
 def elicited(params: Any, returned: Any) -> ElicitResult:
-    """A person's answer: an `ElicitResult`, its mapping, `{"accepted": bool, "data" or "fields": {...}}`, a bool, or None."""
+    """A person's answer: `ElicitResult`, its mapping, `{"accepted": …, "data" or "fields": {…}}`, a bool, or None."""
     action, content = _read_action(params, returned)
     if action not in ACTIONS:
         raise UsageError(f"an elicitation's action is one of {', '.join(ACTIONS)}, not {action!r}")
@@ -83,7 +86,7 @@ def _fields(params: Any) -> Mapping[str, Any]:
 
 
 def checked_content(schema: Any, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Accepted content with defaults filled in and undeclared fields dropped. Raises `schemas.Mismatch` (a `ValueError`)."""
+    """Accepted content with defaults filled in and undeclared fields dropped. Raises `schemas.Mismatch`."""
     form = dict(schema)
     filled = schemas.apply_defaults(form, plain(dict(content), "content"))
     schemas.check_form(form, filled)

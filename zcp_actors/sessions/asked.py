@@ -100,10 +100,10 @@ def _schema_of_fields(fields: Sequence[Any]) -> dict[str, Any]:
 
 
 def read_answer(question: FormQuestion[T], answer: ElicitResult) -> Elicited[T]:
-    """The client's answer, checked against what was asked. Raises `InvalidResult` when accepted content does not match."""
+    """The client's answer, checked against what was asked. Raises `InvalidResult` when its content does not match."""
     if answer.action != "accept":
         return Elicited(answer.action)
-    schema = question.params.requested_schema
+    schema = dict(question.params.requested_schema)
     content = schemas.apply_defaults(schema, dict(answer.content or {}))
     try:
         schemas.check_form(schema, content)
@@ -148,7 +148,7 @@ def as_list(messages: Any) -> list[Any]:
 
 def snake_keys(cls: type[Model], given: Mapping[str, Any]) -> dict[str, Any]:
     """The mapping with the wire names it uses replaced by the model's attribute names; others stay."""
-    names = attributes_by_wire(cls)
+    names: Mapping[str, str] = attributes_by_wire(cls)  # type: ignore[arg-type]  # attrs classes are hashable
     return {names.get(key, key): value for key, value in given.items()}
 
 

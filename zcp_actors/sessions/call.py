@@ -78,7 +78,10 @@ class Call(Job):
             self.session.call_ended(self, outcome)
 
     def suspend(self) -> None:
-        """End this run because its question travels to the client. Running `once` blocks are waited for, but not for ever."""
+        """End this run because its question travels to the client.
+
+        Running `once` blocks are waited for, but not for ever.
+        """
         self.suspending = True
         deadline = trio.current_time() + ONCE_SECONDS
         for scope in self._once_scopes:

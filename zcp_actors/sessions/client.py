@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import trio
@@ -37,9 +37,14 @@ if TYPE_CHECKING:
     from zcp_actors.protocol.asking import Client, Sent
     from zcp_actors.sessions.handshake import Introduction
     from zcp_actors.sessions.providers import Providers
+    from zcp_actors.sessions.runtime import Runtime
     from zcp_actors.wire import Message, Model
 
 log = logging.getLogger("zcp_actors.sessions")
+
+
+CLOCK_ERROR = 1e-9
+"""Seconds that a sum of clock readings may be off by rounding."""
 
 
 class State(Enum):
@@ -101,6 +106,11 @@ class ClientSession(Cell["Message | Decided"]):
             f"asks {self.name} · {version} · {self.state.value} · {open_requests} requests, {len(self.pending)} pending"
         )
 
+    @property
+    def host_runtime(self) -> Runtime:
+        """The runtime, as this layer knows it."""
+        return cast("Runtime", self.runtime)
+
     # -------------------------------------------------------------------------------------------- the connection
     def attach(self, connection: Connection, automaton: Client) -> None:
         """Speak with this automaton over this connection from now on."""
@@ -116,7 +126,10 @@ class ClientSession(Cell["Message | Decided"]):
             self.on_reopened()
 
     def resume(self, connection: Connection) -> bool:
-        """Go on over another connection to the same server, where its era needs no new handshake. False where it does."""
+        """Go on over another connection to the same server, where its era needs no new handshake.
+
+        False where it does.
+        """
         if self.introduction is None or not isinstance(self.automaton, StatelessClient):
             return False
         self.attach(connection, self.automaton)
@@ -149,7 +162,10 @@ class ClientSession(Cell["Message | Decided"]):
             recorder.transition("session", self.me.path, old.value, state.value)
 
     async def ready(self) -> None:
-        """Wait until requests may go out. Raises what ended the session, or `RequestTimeout` for a connection that does not come."""
+        """Wait until requests may go out.
+
+        Raises what ended the session, or `RequestTimeout` for a connection that does not come.
+        """
         if self.state is State.READY:
             return
         if self.state is State.CLOSED:
@@ -228,8 +244,8 @@ class ClientSession(Cell["Message | Decided"]):
     ) -> Any:
         """Ask the server and wait for the result model, over as many rounds as it takes.
 
-        Raises `RPCError` (the server's), `RequestTimeout`, `ConnectionLost`, `SessionClosed`, `InvalidResult`, `Overloaded`.
-        On cancel the server is told in the same step, and open questions of this request are withdrawn.
+        Raises `RPCError` (the server's), `RequestTimeout`, `ConnectionLost`, `SessionClosed`, `InvalidResult`,
+        `Overloaded`. On cancel the server is told in the same step, and open questions of this request are withdrawn.
         """
         if self.state is not State.READY:
             await self.ready()
@@ -275,7 +291,7 @@ class ClientSession(Cell["Message | Decided"]):
         """A limit could have been reached. What stopped its clock meanwhile gives it that time back."""
         now = trio.current_time()
         left, kind = outgoing.patience.left(now, self._human, self._owed)
-        if left > 1e-9:
+        if left > CLOCK_ERROR:
             self._watch(outgoing, now)
         elif self._clock_stands(kind):
             limit = outgoing.patience.limit(kind)
@@ -304,7 +320,10 @@ class ClientSession(Cell["Message | Decided"]):
         self._schedule(pending)
 
     async def ask_self(self, method: str, params: Any) -> Any:
-        """Ask our own provider, as a server would: by a pending request, under the same policy. Raises as the server reads."""
+        """Ask our own provider, as a server would: by a pending request, under the same policy.
+
+        Raises as the server reads.
+        """
         if self.providers.of(method) is None:
             raise UsageError(f"{self.name} was opened without a provider for {method}")
         self._own += 1
@@ -380,7 +399,7 @@ class ClientSession(Cell["Message | Decided"]):
             self._perform(self.automaton.lost(closed, final=True))
         for pending in list(self.pending.values()):
             pending.withdraw("the session ended")
-        self.runtime.closed_session(self)
+        self.host_runtime.closed_session(self)
         if self.connection is not None:
             self.connection.hang_up()
 

@@ -1,8 +1,8 @@
 """
 What a handler sees of its call.
 
-Owns the handler's view: questions to the client, side effects that happen once, progress, log. Refuses to know dialects,
-wires and automata: everything goes through the call it was made for.
+Owns the handler's view: questions to the client, side effects that happen once, progress, log. Refuses to know
+dialects, wires and automata: everything goes through the call it was made for.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ class Context:
     async def elicit_url(
         self, message: str, url: str, *, elicitation_id: str | None = None, key: str | None = None
     ) -> Elicited[None]:
-        """Ask the person to visit a page (a login, a payment). "accept" means they agreed to open it, not that they finished.
+        """Ask the person to visit a page (a login, a payment).
+
+        "accept" means that they agreed to open it, not that they finished.
 
         Needs the client's `elicitation.url`. Raises as `elicit` does.
         """
@@ -162,9 +164,10 @@ class Context:
 
     # -------------------------------------------------------------------------------------------- side effects
     async def once(self, key: str, function: Callable[[], Awaitable[T] | T], *, retry_unfinished: bool = False) -> T:
-        """Do something that later rounds of this call must not do again; returns what `function` returned, as plain JSON.
+        """Do something that later rounds of this call must not do again; returns its outcome as plain JSON.
 
-        The outcome is recorded under `key`, which names it over all rounds of the call. With a store, the intent is written
+        The outcome is recorded under `key`, which names it over all rounds of the call. With a store, the intent is
+        written
         before: when a process died in between, the next round raises `OnceUncertain` unless `retry_unfinished`.
         Without a store the effect happens at least once: a round whose reply was lost is run again.
         A suspension waits for a running `once`; a real cancellation interrupts it.
@@ -173,11 +176,17 @@ class Context:
 
     # -------------------------------------------------------------------------------------------- reports
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Tell the client how far this call is. Goes nowhere when it did not ask; a value that does not rise is dropped."""
+        """Tell the client how far this call is.
+
+        Goes nowhere when it did not ask; a value that does not rise is dropped.
+        """
         await self._call.progress(progress, total, message)
 
     async def log(self, level: str, message: Any, *, logger: str | None = None) -> None:
-        """Send a log message (any JSON) to the client, if it wants this level. Raises `InvalidParams` for a level that is none."""
+        """Send a log message (any JSON) to the client, if it wants this level.
+
+        Raises `InvalidParams` for a level that is none.
+        """
         await self._call.log(level, message, logger)
 
     async def debug(self, message: Any, *, logger: str | None = None) -> None:

@@ -47,8 +47,8 @@ async def introduce(
 ) -> Introduction:
     """Agree on an era over this connection; afterwards requests may go out.
 
-    Raises `UnsupportedVersion`, `RPCError`, `RequestTimeout`, `ConnectionLost` (also when the server ends because it was
-    asked something it does not know: try again with the stateful era).
+    Raises `UnsupportedVersion`, `RPCError`, `RequestTimeout`, `ConnectionLost` (also when the server ends because it
+    was asked something it does not know: try again with the stateful era).
     """
     first_id = 1
     if era is not Era.STATEFUL:

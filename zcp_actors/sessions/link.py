@@ -73,7 +73,7 @@ class Link(Actor[Any]):
         try:
             async with self._connected():
                 yield
-        except Exception as caught:
+        except Exception as caught:  # noqa: BLE001 - whatever ended the connection is told, then raised
             error = lone(caught)
             raise error from error.__cause__
         finally:

@@ -1,8 +1,9 @@
 """
 Hearing of changes: lists that changed, resources that were updated.
 
-Owns what the host wants to hear of, and its standing at the server: `resources/subscribe` in one era, a listen stream in
-the other. A new stream is acknowledged before the old one is closed, only one of them is listened to at a time, so nothing
+Owns what the host wants to hear of, and its standing at the server: `resources/subscribe` in one era, a listen stream
+in the other. A new stream is acknowledged before the old one is closed, only one of them is listened to at a time, so
+nothing
 is heard twice or missed in between. What may have been missed while a connection was gone is reported as a gap.
 """
 

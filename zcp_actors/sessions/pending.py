@@ -1,8 +1,8 @@
 """
 A pending request: a question of a server that somebody on this side must answer.
 
-Owns its life, `received → queued → approval or answering → answered | declined | cancelled | expired | refused`, and the
-rule that it ends once, whoever comes first: provider, person, server, deadline, the session's end.
+Owns its life, `received → queued → approval or answering → answered | declined | cancelled | expired | refused`, and
+the rule that it ends once, whoever comes first: provider, person, server, deadline, the session's end.
 Refuses to know how an answer travels: it hands its outcome to the session.
 """
 
@@ -68,7 +68,7 @@ class Answering(Job):
         try:
             returned = await call_provider(pending.provider, pending.question, pending)
             pending.provided(read_return(pending.method, pending.params, returned))
-        except Exception as error:  # the provider's failure is an answer, never the session's end
+        except Exception as error:  # noqa: BLE001 - the provider's failure is an answer, never the session's end
             pending.provided(error)
 
 
@@ -90,14 +90,14 @@ class PendingRequest:
         )
         self.until = now + limit
         """When it expires, in seconds of the runtime's clock."""
-        session.runtime.waiting[self.id] = self
+        session.host_runtime.waiting[self.id] = self
         self._timer: Timer = session.runtime.timers.at(
             self.until, partial(self.end, Status.EXPIRED, self._expiry(limit))
         )
 
     @property
     def method(self) -> str:
-        """ "sampling/createMessage", "elicitation/create" or "roots/list"."""
+        """One of "sampling/createMessage", "elicitation/create" and "roots/list"."""
         return self.question.method
 
     @property
@@ -142,7 +142,7 @@ class PendingRequest:
         """Record where it is now."""
         old, self.status = self.status, status
         if status not in OPEN:
-            self.session.runtime.waiting.pop(self.id, None)
+            self.session.host_runtime.waiting.pop(self.id, None)
         recorder = self.session.runtime.recorder
         if recorder.enabled:
             path = f"{self.session.me.path}/pending-{self.question.number}"

@@ -24,7 +24,7 @@ class Policy:
     """Limits on one backend's questions. None means no limit."""
 
     max_in_flight: int = 8
-    """Providers at work at once for one backend: a model account's usual concurrency, and more than a person can face."""
+    """Providers at work at once for one backend: a model account's usual concurrency, more than a person can face."""
     max_queued: int = 1000
     """Questions that may wait for their turn; more are refused."""
     sampling_calls: int | None = None
@@ -97,5 +97,5 @@ def check_url(params: Any) -> None:
     scheme, colon, rest = url.strip().partition(":")
     if not colon or scheme.lower() not in ("https", "http") or not rest.startswith("//"):
         raise Refused(f"this host opens only http and https addresses; the server asked for {scheme.lower()[:20]!r}")
-    if any(character.isspace() or ord(character) < 32 for character in url):
+    if any(character.isspace() or not character.isprintable() for character in url):
         raise Refused("this host opens no address that holds blanks or control characters")

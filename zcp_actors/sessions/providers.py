@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Inbox:
-    """The provider that leaves every question to `runtime.answer(id, ...)`: to a web handler, a command line, a test."""
+    """The provider that leaves every question to `runtime.answer(id, ...)`: a web handler, a command line, a test."""
 
 
 @attrs.frozen

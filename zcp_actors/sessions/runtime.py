@@ -47,7 +47,8 @@ class Runtime(ActorRuntime):
         """Open a client here and put it under supervision: a lost connection is brought back within `restart`.
 
         In the stateless era a call that waits for an answer of ours survives the loss; what was on the wire fails with
-        `ConnectionLost`. The client lives until `await client.close()` or the end of the runtime. Raises as opening does.
+        `ConnectionLost`. The client lives until `await client.close()` or the end of the runtime. Raises as opening
+        does.
         """
         await client.open(self, restart)
         return client
@@ -57,7 +58,10 @@ class Runtime(ActorRuntime):
         return tuple(self.waiting.values())
 
     def answer(self, id: str, answer: Any) -> None:
-        """Answer a pending request, as a provider would. Raises `UsageError` when there is none, or the answer does not fit."""
+        """Answer a pending request, as a provider would.
+
+        Raises `UsageError` when there is none, or the answer does not fit.
+        """
         self._pending(id).answer(answer)
 
     def decline(self, id: str, reason: str = "declined by the person") -> None:
@@ -97,7 +101,7 @@ def open_runtime(
     max_children: int | None = None,
     once_store: OnceStore | None = None,
 ) -> AbstractAsyncContextManager[Runtime]:
-    """Open a runtime: `async with open_runtime() as runtime`. Everything opened inside ends before the block does.
+    """Open a runtime for `async with`. Everything opened inside ends before the block does.
 
     A cancellation, or an error, reaches the body first: its `finally` blocks still find living clients. `grace` is how
     many seconds everything together has to end. `recorder` hears of every transition, wait and restart.

@@ -245,7 +245,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
             await reply.wait()
 
     def say_goodbye(self, reason: str) -> None:
-        """Answer every open call with the error that it was cut short: a client must not wait for a server that left."""
+        """Answer every open call with the error that it was cut short: no client shall wait for a server that left."""
         for call in list(self._calls.values()):
             self._act(call.automaton, call.automaton.finished(call.served, RPCError(INTERNAL_ERROR, reason)))
             call.abort(reason)

@@ -1,8 +1,8 @@
 """
 Does every task of a call wait for the client?
 
-Owns one look at trio's task tree. A wrong "no" is harmless (the step closes by its timer instead), so whatever this cannot
-prove is a "no"; a wrong "yes" would cut a branch short that is still at work.
+Owns one look at trio's task tree. A wrong "no" is harmless (the step closes by its timer instead), so whatever this
+cannot prove is a "no"; a wrong "yes" would cut a branch short that is still at work.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zcp_actors import schemas
 from zcp_actors.actors import Limit, Restart, Supervisor, current_runtime
-from zcp_actors.errors import CapabilityMissing, InvalidResult, NotOpened, UsageError
+from zcp_actors.errors import CapabilityMissing, InvalidResult, MethodNotFound, NotOpened, UsageError
 from zcp_actors.protocol.capabilities import ELICITATION, ROOTS, SAMPLING
 from zcp_actors.protocol.dialect import Era
 from zcp_actors.sessions.asked import form_question, sampling_question
@@ -28,10 +28,12 @@ from zcp_actors.wire import (
     CompleteRequestParams,
     GetPromptRequestParams,
     Implementation,
+    Model,
     PaginatedRequestParams,
     ReadResourceRequestParams,
     RequestParams,
     SetLevelRequestParams,
+    TaskMetadata,
     from_wire,
     plain,
 )
@@ -39,6 +41,7 @@ from zcp_actors.wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
+    from typing import Self
 
     from zcp_actors.actors import Ref
     from zcp_actors.ports import Way
@@ -72,10 +75,12 @@ class Backend(Supervisor[Any]):
 
 
 class ZCPClientSession:
-    """A client of one server. `async with client:` opens it in the runtime around it; `runtime.connect` supervises it.
+    """A client of one server. `async with client:` opens it in the runtime around; `runtime.connect` supervises it.
 
-    Every method raises `RPCError` for the server's errors, `RequestTimeout`, `ConnectionLost` (`ServerExited` for a child
-    process), `SessionClosed`, `InvalidResult`, and `NotOpened` before it is opened. Cancelling a caller cancels the request
+    Every method raises `RPCError` for the server's errors, `RequestTimeout`, `ConnectionLost` (`ServerExited` for a
+    child
+    process), `SessionClosed`, `InvalidResult`, and `NotOpened` before it is opened. Cancelling a caller cancels the
+    request
     at the server in the same step. Results read by attribute and by wire name: `result.tools`, `result["tools"]`.
     """
 
@@ -97,7 +102,7 @@ class ZCPClientSession:
         timeouts: Timeouts | None = None,
         policy: Policy | None = None,
     ) -> None:
-        """`era` forces one revision ("2025-11-25" or "2026-07-28"); None agrees with the server on the newest."""
+        """Make an unopened client. `era` forces a revision ("2025-11-25", "2026-07-28"); None agrees on the newest."""
         self._way = way
         self.name = name or way.name
         self._me = _implementation(client_info)
@@ -124,8 +129,11 @@ class ZCPClientSession:
         return f"<ZCPClientSession {self.name!r} {state}>"
 
     # -------------------------------------------------------------------------------------------- life
-    async def __aenter__(self) -> ZCPClientSession:
-        """Open the way and agree with the server. Raises `NoRuntime`, `StartFailed`, `UnsupportedVersion`, and the above."""
+    async def __aenter__(self) -> Self:
+        """Open the way and agree with the server.
+
+        Raises `NoRuntime`, `StartFailed`, `UnsupportedVersion`, and the above.
+        """
         await self.open(current_runtime(), None)
         return self
 
@@ -241,7 +249,10 @@ class ZCPClientSession:
         exclude_groups: list[str] | None = None,
         stages: list[str] | None = None,
     ) -> ListToolsResult:
-        """One page of tools; `next_cursor` of the result asks for the next. The filters are for servers that know them."""
+        """One page of tools; `next_cursor` of the result asks for the next.
+
+        The filters are for servers that know them.
+        """
         filters = {"profile": profile, "groups": groups, "excludeGroups": exclude_groups, "stages": stages}
         extra = {name: value for name, value in filters.items() if value is not None}
         result: ListToolsResult = await self._ask("tools/list", PaginatedRequestParams(cursor=cursor, extra=extra))
@@ -276,7 +287,7 @@ class ZCPClientSession:
             name=name,
             arguments=plain(arguments or {}, "arguments"),
             meta=None if meta is None else plain(meta, "meta"),
-            task=None if task is None else dict(task),
+            task=None if task is None else from_wire(TaskMetadata, dict(task)),
         )
         result: CallToolResult = await self._open_session().request(
             "tools/call", params, timeouts=timeouts, on_progress=on_progress
@@ -385,7 +396,10 @@ class ZCPClientSession:
         session = self._open_session()
         await session.ready()
         assert session.automaton is not None
-        typed = session.automaton.dialect.params_model(method, params)
+        shapes = session.automaton.dialect.client_requests.get(method)
+        if shapes is None:
+            raise MethodNotFound(method)
+        typed = params if isinstance(params, Model) else from_wire(shapes[0], plain(params or {}, "params"))
         return await session.request(method, typed, timeouts=timeouts)
 
     async def _ask(self, method: str, params: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zcp_actors.errors import UsageError
 from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.sessions.zcp_client_session import ZCPClientSession
-from zcp_actors.transports.command import Command
+from zcp_actors.transports.command import Command as Command
 from zcp_actors.transports.memory import MemoryWay
 from zcp_actors.transports.serve_stdio import serve_stdio as serve_stdio
 from zcp_actors.transports.stdio import ChildWay

@@ -17,7 +17,7 @@ from zcp_actors.transports.child import open_child
 from zcp_actors.wire import Response, decode, encode, to_wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from zcp_actors.ports import Session
     from zcp_actors.transports.child import Child
@@ -126,7 +126,7 @@ class ChildWay:
         raise NotImplementedError
 
 
-def short_name(argv: Any) -> str:
+def short_name(argv: Sequence[str]) -> str:
     """What people call a command: "mcp-server-git" for `python -m mcp_server_git -r .`."""
     words = [word for word in argv[1:] if not word.startswith("-")]
     program = str(argv[0]).rsplit("/", 1)[-1]
