@@ -1,6 +1,8 @@
 # ruff: noqa: T201  # programs print
 """
-A host that starts the child it is told to, says `<guardian's pid> <child's first line>` and waits to be killed.
+A host that starts the child it is told to and waits to be killed.
+
+It says the pids of its guardian, of the process it forked (or None), of its child and of its child's children.
 
 `doomed_host.py <manner> [fork | exit | early]`: with `fork` a forked process outlives it; with `exit` it ends by itself
 without closing; with `early` it is killed, by itself, before the guardian has been told of the started child.
@@ -23,7 +25,7 @@ PEER = Path(__file__).with_name("stdio_peer.py")
 
 
 def die_before_adding(group: int, inode: int) -> None:
-    print(guardian.SHARED.pid, "started", group, flush=True)
+    print(guardian.SHARED.pid, None, group, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -32,10 +34,11 @@ async def main(manner: str, how: str = "") -> None:
         guardian.SHARED.add = die_before_adding
     async with open_child(Command([sys.executable, "-S", PEER, manner])) as child:
         first = await child.lines().__anext__()
-        print(guardian.SHARED.pid, first.decode(), flush=True)
-        if how == "fork" and not os.fork():
+        forked = os.fork() if how == "fork" else None
+        if forked == 0:
             os.close(1)
             signal.pause()
+        print(guardian.SHARED.pid, forked, *first.decode().split()[1:], flush=True)
         if how == "exit":
             os._exit(0)
         await trio.sleep_forever()

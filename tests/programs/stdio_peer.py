@@ -67,6 +67,14 @@ def dies_with_heir() -> None:
     os._exit(7)
 
 
+def dies_with_flooding_heir() -> None:
+    """Dies on the first line; a grandchild goes on writing to both its outputs without end."""
+    flood = "import os\nwhile True: os.write(1, b'x\\n' * 4096); os.write(2, b'y\\n' * 4096)"
+    ready(subprocess.Popen([sys.executable, "-S", "-c", flood]).pid)
+    sys.stdin.buffer.readline()
+    os._exit(7)
+
+
 def polite() -> None:
     """Ignores the end of its input, heeds SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(3))

@@ -183,6 +183,18 @@ async def test_the_last_lines_before_death_are_handed_over_and_the_error_tells_c
     assert "last error" in str(error)
 
 
+async def test_a_grandchild_that_floods_the_pipes_does_not_keep_a_dead_servers_lines_going():
+    async with opened("dies_with_flooding_heir") as (child, [grandchild]):
+        child.post(b"go")
+        lines = [line async for line in child.lines()]
+        error = await child.lost()
+
+        assert set(lines) <= {b"x"}
+        assert error.returncode == 7
+        assert lives(grandchild)
+    assert not lives(grandchild)
+
+
 async def test_posting_to_a_dead_server_raises():
     async with opened("dies_with_heir") as (child, _):
         child.post(b"go")

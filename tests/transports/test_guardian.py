@@ -41,8 +41,15 @@ async def host(*words):
             env={**os.environ, "PYTHONPATH": str(PROGRAMS.parent.parent)},
         )
         async with process.stdout:
-            said = (await process.stdout.receive_some()).split()
-            yield process, int(said[0]), [int(pid) for pid in said[2:]]
+            said = b""
+            while b"\n" not in said:
+                said += await process.stdout.receive_some()
+            guardian, forked, *family = said.split()
+            try:
+                yield process, int(guardian), [int(pid) for pid in family]
+            finally:
+                if forked != b"None":
+                    os.kill(int(forked), signal.SIGKILL)
         process.kill()
         await process.wait()
 
