@@ -2,8 +2,8 @@
 An independent reader of what we write: the models of the `mcp` package.
 
 `check` reads one wire message with them and fails with a clear text when they refuse it.
-Known gaps of the oracle: it has no tasks in its tables of 2025-11-25, so its public task models are put in; it does not know the
-tasks extension of 2026-07-28 at all, so of those messages only the envelope is checked.
+Known gaps of the oracle: it has no tasks in its tables of 2025-11-25, so its public task models are put in; it does not
+know the tasks extension of 2026-07-28 at all, so of those messages only the envelope is checked.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ _EXTENSION = {"tasks/get", "tasks/update", "tasks/cancel", "notifications/tasks"
 def check(message: dict[str, Any], *, era: str, sender: str, method: str | None = None) -> None:
     """Read a wire message as the oracle does.
 
-    `era` is a version string, `sender` is "client" or "server", whoever sent this message; `method` is that of the request a
-    response belongs to, without which only the response's envelope can be read.
+    `era` is a version string, `sender` is "client" or "server", whoever sent this message; `method` is that of the
+    request a response belongs to, without which only the response's envelope can be read.
     Raises `AssertionError` with what the oracle has against it.
     """
     _read(message, "envelope", lambda: jsonrpc_message_adapter.validate_python(message))

@@ -1,7 +1,8 @@
 """
 Any instance of a definition of the specification's JSON Schemas, as a Hypothesis strategy.
 
-Owns the small part of JSON Schema those files use. The schemas in `schemas/` are the published ones without their descriptions.
+Owns the small part of JSON Schema those files use. The schemas in `schemas/` are the published ones without their
+descriptions.
 """
 
 from __future__ import annotations

