@@ -48,6 +48,10 @@ class Connection(Protocol):
     def hang_up(self) -> None:
         """This side has ended; tell the other, where nothing else will."""
 
+    @property
+    def full(self) -> bool:
+        """More is queued than the high-water mark: `room` would wait."""
+
     async def room(self) -> None:
         """Wait until fewer messages are queued than the connection's high-water mark: where backpressure is felt."""
 

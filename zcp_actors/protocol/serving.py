@@ -95,7 +95,7 @@ class Served:
     phase: Phase = Phase.RUNNING
     nonce: str | None = None
     """Names this call over all its rounds; made by the host when the call is first sealed or first needs it."""
-    journal: Journal = attrs.Factory(Journal)
+    _journal: Journal | None = None
     interrupted: bool = False
     """The run was suspended while some of its branches were still at work."""
     open: dict[str, Any] = attrs.Factory(dict)
@@ -108,6 +108,23 @@ class Served:
             return False
         self._progress = progress
         return True
+
+    @property
+    def journal(self) -> Journal:
+        """What it asked and did; made when it is first needed, for most calls ask nothing."""
+        if self._journal is None:
+            self._journal = Journal()
+        return self._journal
+
+    @property
+    def replaying(self) -> bool:
+        """This run has not come to everything that an earlier one came to."""
+        return self._journal is not None and self._journal.replaying
+
+    def finish(self) -> None:
+        """A run has ended well. Raises `ReplayMismatch` when it left out what an earlier one did."""
+        if self._journal is not None:
+            self._journal.finish()
 
     @property
     def target(self) -> str:
@@ -249,7 +266,7 @@ class Server:
         if isinstance(outcome, Exception):
             return outcome
         try:
-            call.journal.finish()
+            call.finish()
         except HandlerError as error:
             return error
         return outcome
@@ -276,7 +293,7 @@ class Server:
         if (
             call.progress_token is None
             or call.phase is not Phase.RUNNING
-            or call.journal.replaying
+            or call.replaying
             or not call.advances(progress)
         ):
             return []
@@ -294,7 +311,7 @@ class Server:
             wanted is None
             or LEVELS.index(level) < LEVELS.index(wanted)
             or call.phase is not Phase.RUNNING
-            or call.journal.replaying
+            or call.replaying
         ):
             return []
         params = LoggingMessageNotificationParams(level=cast("LoggingLevel", level), data=content, logger=logger)

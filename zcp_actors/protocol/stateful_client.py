@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from zcp_actors.errors import INTERNAL_ERROR, INVALID_REQUEST, Overloaded, RPCError, ZCPError
 from zcp_actors.protocol.asking import Client, Incoming, Sent
 from zcp_actors.protocol.capabilities import refusal
 from zcp_actors.protocol.effects import Effect, Pend, Send
 from zcp_actors.protocol.serving import refused
 from zcp_actors.wire import EmptyResult, InitializeRequestParams, Notification, Request, Response, v2025_11_25
+from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
     from zcp_actors.wire import Model, RequestId
@@ -45,12 +44,10 @@ class StatefulClient(Client):
         return [Send(Notification("notifications/initialized"))]
 
     def _stamped(self, sent: Sent) -> Model:
-        params: Any = sent.params
         if sent.method == "initialize":
             return sent.params
-        meta = {**(params.meta or {}), "progressToken": sent.token}
-        stamped: Model = attrs.evolve(params, meta=meta)
-        return stamped
+        meta = {**(getattr(sent.params, "meta", None) or {}), "progressToken": sent.token}
+        return replaced(sent.params, meta=meta)
 
     def _cancelled(self, params: Any) -> list[Effect]:
         question = self.questions.pop(params.request_id, None)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from zcp_actors.errors import InvalidResult, RPCError, ZCPError
 from zcp_actors.protocol.asking import Client, Incoming, Sent
 from zcp_actors.protocol.capabilities import QUESTIONS, refusal
 from zcp_actors.protocol.effects import Effect, Pend
 from zcp_actors.wire import ErrorResponse, InputRequiredResult, Request, RequestParams, to_wire, v2026_07_28
 from zcp_actors.wire.meta_keys import CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROTOCOL_VERSION
+from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
     from zcp_actors.wire import Model
@@ -50,15 +49,14 @@ class StatelessClient(Client):
         self.log_level = level
 
     def _stamped(self, sent: Sent) -> Model:
-        params: Any = sent.params
+        params = sent.params
         changes: dict[str, Any] = {}
-        meta = {**(params.meta or {}), **self._base, "progressToken": sent.token}
+        meta = {**(getattr(params, "meta", None) or {}), **self._base, "progressToken": sent.token}
         if self.log_level is not None:
             meta[LOG_LEVEL] = self.log_level
         if sent.rounds > 0:
             changes = {"input_responses": sent.answers or None, "request_state": sent.state}
-        stamped: Model = attrs.evolve(params, meta=meta, **changes)
-        return stamped
+        return replaced(params, meta=meta, **changes)
 
     def _asked(self, request: Request) -> list[Effect]:
         """A server must not send requests in this era, and a client sends no responses: there is nothing to say."""

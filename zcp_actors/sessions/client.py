@@ -250,9 +250,10 @@ class ClientSession(Cell["Message | Decided"]):
         if self.state is not State.READY:
             await self.ready()
         assert self.connection is not None
-        await self.connection.room()
-        if self.connection is None:
-            raise self._closed()
+        if self.connection.full:
+            await self.connection.room()
+            if self.connection is None:
+                raise self._closed()
         return await self.exchange(method, params, timeouts or self.timeouts, on_progress)
 
     async def exchange(
@@ -262,7 +263,8 @@ class ClientSession(Cell["Message | Decided"]):
         assert self.automaton is not None
         now = trio.current_time()
         outgoing = Outgoing(method, Reply(), Patience(timeouts, now, self._human, self._owed), on_progress)
-        outgoing.sent, effects = self.automaton.request(outgoing, method, params)
+        automaton = self.automaton
+        outgoing.sent, effects = automaton.request(outgoing, method, params)
         self._watch(outgoing, now)
         self.perform(effects)
         try:
@@ -271,7 +273,9 @@ class ClientSession(Cell["Message | Decided"]):
             if outgoing.timer is not None:
                 outgoing.timer.disarm()
             if not outgoing.sent.settled:
-                self.perform(self.automaton.cancel(outgoing.sent, "the caller does not want the answer any more"))
+                self.perform(automaton.cancel(outgoing.sent, "the caller does not want the answer any more"))
+            # The request and its record name each other; parted, they need no garbage collector.
+            outgoing.sent = outgoing.timer = None
 
     def _settled(self, outgoing: Outgoing, outcome: Any) -> None:
         settle(outgoing.reply, outcome)

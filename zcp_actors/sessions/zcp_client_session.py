@@ -226,6 +226,11 @@ class ZCPClientSession:
         """How the server wants to be used, in its own words."""
         return getattr(self.introduction.result, "instructions", None)
 
+    @property
+    def pid(self) -> int | None:
+        """The server's process, where it is a child of this one; None elsewhere, and between two of them."""
+        return getattr(self._open_session().connection, "pid", None)
+
     async def initialize(self) -> Any:
         """What the server said at the opening, which did the handshake already."""
         await self._open_session().ready()

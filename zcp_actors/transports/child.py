@@ -84,6 +84,11 @@ class Child:
         """Queue one line, without its newline. Never waits. Raises `ConnectionLost`."""
         self._outbox.post(line)
 
+    @property
+    def full(self) -> bool:
+        """More than the high-water mark is queued."""
+        return self._outbox.full
+
     async def room(self) -> None:
         """Wait until less than the high-water mark is queued. Raises `ConnectionLost`."""
         await self._outbox.room()

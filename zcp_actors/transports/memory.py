@@ -60,6 +60,11 @@ class MemoryEnd:
             self._tap(self.side, message)
         self.receiver.feed(decode(encode(message, self.dialect)) if self.strict else fresh(message))
 
+    @property
+    def full(self) -> bool:
+        """Never: see `room`."""
+        return False
+
     async def room(self) -> None:
         """There is always room: who receives has handled the message before `post` returns."""
         await trio.lowlevel.checkpoint()

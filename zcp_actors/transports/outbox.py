@@ -77,13 +77,18 @@ class Outbox:
             raise self._overflow()
         self._work.unpark()
 
+    @property
+    def full(self) -> bool:
+        """More than the high-water mark is queued."""
+        return self._bytes >= HIGH_WATER_BYTES or self._lines >= HIGH_WATER_LINES
+
     async def room(self) -> None:
         """Wait until less than the high-water mark is queued. Yields only if it must wait.
 
         Raises `ConnectionLost`. Cancelling it changes nothing.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        while self._lost is None and (self._bytes >= HIGH_WATER_BYTES or self._lines >= HIGH_WATER_LINES):
+        while self._lost is None and self.full:
             await self._progress.park()
         self._require_peer()
 

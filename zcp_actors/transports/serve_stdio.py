@@ -30,8 +30,8 @@ DRAIN_SECONDS = 5.0
 
 async def serve_stdio(
     runtime: Any, target: App | ServerHandle, *, drain: float = DRAIN_SECONDS, max_message: int = MAX_MESSAGE
-) -> None:
-    """Serve the app to whoever started this process, until the input ends or SIGTERM or SIGINT comes.
+) -> signal.Signals | None:
+    """Serve the app to whoever started this process, until the input ends (returns None) or SIGTERM or SIGINT comes (it).
 
     At the end of the input every call is cancelled: nobody reads the answers. After a signal no more is read, calls in
     flight get `drain` seconds to be answered, and the rest are told that the server is going. `print` goes to stderr.
@@ -43,12 +43,14 @@ async def serve_stdio(
     async with open_standard_streams(max_message) as streams:
         connection = LineConnection(streams, max_message)
         session = handle.host(runtime, connection)
+        caught: list[signal.Signals] = []
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_drain_on_signal, session, streams, drain, nursery.cancel_scope)
+            nursery.start_soon(_drain_on_signal, session, streams, drain, nursery.cancel_scope, caught)
             await _feed(connection, session, streams)
             nursery.cancel_scope.cancel("the input ended")
         session.me.stop()
         await session.me.stopped()
+    return caught[0] if caught else None
 
 
 async def _feed(connection: LineConnection, session: ServerSession, streams: StandardStreams) -> None:
@@ -59,10 +61,15 @@ async def _feed(connection: LineConnection, session: ServerSession, streams: Sta
 
 
 async def _drain_on_signal(
-    session: ServerSession, streams: StandardStreams, drain: float, reading: trio.CancelScope
+    session: ServerSession,
+    streams: StandardStreams,
+    drain: float,
+    reading: trio.CancelScope,
+    caught: list[signal.Signals],
 ) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
+        async for number in signals:
+            caught.append(signal.Signals(number))
             reading.cancel("a signal asked the server to end")
             with trio.CancelScope(shield=True, deadline=trio.current_time() + drain):
                 await session.idle()

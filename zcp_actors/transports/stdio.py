@@ -46,6 +46,11 @@ class LineConnection:
             self._tap("out", line)
         self._pipe.post(line)
 
+    @property
+    def full(self) -> bool:
+        """See `ports.Connection`."""
+        return self._pipe.full
+
     async def room(self) -> None:
         """See `ports.Connection`."""
         await self._pipe.room()
@@ -89,6 +94,8 @@ class ChildChannel(LineConnection):
     def __init__(self, child: Child, tap: Tap | None = None) -> None:
         super().__init__(child, child.command.max_message, tap)
         self._child = child
+        self.pid = child.pid
+        """What a client shows of its server's process."""
 
     async def read(self, session: Session) -> None:
         """See `ports.Channel`: raises `ServerExited` with exit code and last stderr lines when the server ends."""

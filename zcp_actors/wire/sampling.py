@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import attrs
 
-from zcp_actors.wire.content import SamplingMessageContentBlock
+from zcp_actors.wire.content import SamplingMessageContentBlock, TextContent
 from zcp_actors.wire.model import Model
 from zcp_actors.wire.params import TaskAugmentedRequestParams, WithMeta
 from zcp_actors.wire.resources import Role
@@ -76,3 +76,9 @@ class CreateMessageResult(Result):
     content: SamplingContent
     model: str
     stop_reason: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of the message: its text blocks, joined; empty when it holds none."""
+        blocks = self.content if isinstance(self.content, list) else [self.content]
+        return "".join(block.text for block in blocks if isinstance(block, TextContent))
