@@ -369,3 +369,24 @@ async def test_mail_that_is_drained_after_a_stop_may_still_need_jobs_and_cells(a
             await wait_all_tasks_blocked()
             ref.stop()
         await ref.stopped()
+
+
+@pytest.mark.parametrize("size", [10, 100])
+async def test_a_handler_that_never_waits_does_not_outrun_a_cancel(size):
+    handled = []
+
+    class Hasty(Actor):
+        mailbox_size = 100
+
+        async def receive(self, message):
+            handled.append(message)
+            if message == 3:
+                self.me.cancel()
+
+    async with open_runtime() as runtime:
+        ref = await runtime.start(Hasty)
+        for number in range(size):
+            ref.tell(number)
+        await ref.stopped()
+
+    assert handled == [0, 1, 2, 3]

@@ -143,6 +143,7 @@ async def test_an_actors_timer_delivers_its_message_and_the_same_key_replaces_it
         await trio.sleep(5)
 
         assert await ref.ask("heard") == [("second", 2), ("third", 3)]
+        assert ref._host.actor.timers == {}
 
 
 @pytest.mark.parametrize("move", ["stop", "replace"])

@@ -212,7 +212,16 @@ class Seat(Host):
         """Handle what is in the control lane."""
         control = self.mailbox.control
         while control and not self.leaving:
-            await self.handle(control.popleft())
+            envelope = control.popleft()
+            if not isinstance(envelope, _Due) or self._still_wanted(envelope):
+                await self.handle(envelope)
+
+    def _still_wanted(self, due: _Due) -> bool:
+        """Whether its timer was neither stopped nor replaced since it became due."""
+        if self.timers.get(due.key) is not due.timer:
+            return False
+        del self.timers[due.key]
+        return True
 
     async def handle(self, envelope: Envelope) -> None:
         """Handle one message, unless its asker is gone. Its asker is answered, however this ends."""
@@ -262,16 +271,9 @@ class Seat(Host):
         timer = self.timers.pop(key, None)
         if timer is not None:
             timer.disarm()
-            self._forget_control(timer)
 
     def _timer_due(self, key: object, timer: Timer, message: Any) -> None:
-        if self.timers.get(key) is timer:
-            self.mailbox.post_control(_Due(message, trio.current_time(), key, timer))
-
-    def _forget_control(self, timer: Timer) -> None:
-        control = self.mailbox.control
-        for envelope in [each for each in control if isinstance(each, _Due) and each.timer is timer]:
-            control.remove(envelope)
+        self.mailbox.post_control(_Due(message, trio.current_time(), key, timer))
 
     def watch(self, ref: Ref[Any], message: Any) -> None:
         """See `Actor.watch`."""
