@@ -17,6 +17,8 @@ from zcp_actors.protocol.effects import Deliver, Effect, Progress, Send, Settle,
 from zcp_actors.wire import CancelledNotificationParams, ErrorResponse, Notification, Request, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zcp_actors.wire import ClientCapabilities, Dialect, Implementation, Message, Model, RequestId
 
 MAX_REQUESTS = 65_536
@@ -160,11 +162,24 @@ class Client:
 
     def garbled(self, id: RequestId, error: RPCError) -> list[Effect]:
         """What came under this id cannot be read: whoever waits for it learns that."""
+        return self._abandon(
+            id, lambda sent: InvalidResult(f"{sent.method}: the server's reply cannot be read: {error}")
+        )
+
+    def garbled_request(self, id: RequestId, error: RPCError) -> list[Effect]:
+        """A request of the server cannot be read."""
+        return []
+
+    def unsendable(self, id: RequestId, error: ZCPError) -> list[Effect]:
+        """Our request cannot be written."""
+        return self._abandon(id, lambda _: error)
+
+    def _abandon(self, id: RequestId, outcome: Callable[[Sent], ZCPError]) -> list[Effect]:
         sent = self.requests.pop(id, None)
         if sent is None:
             return []
         sent.id = None
-        return self._settle(sent, InvalidResult(f"{sent.method}: the server's reply cannot be read: {error}"))
+        return self._settle(sent, outcome(sent))
 
     def _resulted(self, sent: Sent, result: Any) -> list[Effect]:
         return self._settle(sent, result)

@@ -168,6 +168,10 @@ class Server:
         """A reply to a question that nobody waits for (any more) is dropped: it may be late."""
         return []
 
+    def garbled(self, id: RequestId, error: RPCError) -> list[Effect]:
+        """What came under this id is a reply that cannot be read."""
+        return []
+
     def _notification(self, notification: Notification) -> list[Effect]:
         if notification.method == "notifications/cancelled":
             return self._cancelled(notification)

@@ -63,6 +63,9 @@ class StatefulClient(Client):
         except RPCError as error:
             return [refused(request.id, error)]
 
+    def garbled_request(self, id: RequestId, error: RPCError) -> list[Effect]:
+        return [refused(id, error)]
+
     def _question(self, request: Request) -> list[Effect]:
         params: Any = self.dialect.request_params(request.method, request.params, sender="server")
         refuse = refusal(self.capabilities, request.method, params)

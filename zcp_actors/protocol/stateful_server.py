@@ -131,6 +131,9 @@ class StatefulServer(Server):
         call.phase = Phase.SUSPENDING
         return [Suspend(call)]
 
+    def garbled(self, id: RequestId, error: RPCError) -> list[Effect]:
+        return self._reply(ErrorResponse(id, error.code, f"the client's answer cannot be read: {error.message}"))
+
     def _outcome(self, method: str, reply: Response | ErrorResponse) -> Any:
         if type(reply) is Response:
             try:

@@ -18,7 +18,7 @@ import attrs
 import trio
 
 from zcp_actors.actors import Cell, Reply
-from zcp_actors.errors import ConnectionLost, RequestTimeout, RPCError, SessionClosed, UsageError, ZCPError
+from zcp_actors.errors import ConnectionLost, NotJSON, RequestTimeout, RPCError, SessionClosed, UsageError, ZCPError
 from zcp_actors.protocol.asking import Incoming
 from zcp_actors.protocol.effects import Deliver, Effect, Pend, Progress, Send, Settle, Withdraw
 from zcp_actors.protocol.stateless_client import StatelessClient
@@ -27,6 +27,7 @@ from zcp_actors.sessions.pending import OPEN, PendingRequest, Status
 from zcp_actors.sessions.policy import Ledger, Policy
 from zcp_actors.sessions.server import settle
 from zcp_actors.sessions.timeouts import Patience, Stopwatch, Timeouts
+from zcp_actors.wire import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,7 +202,8 @@ class ClientSession(Cell["Message | Decided"]):
         """Bytes came that are no message. What they were the reply of fails; the connection goes on."""
         log.warning("%s sent what is no message: %s", self.name, error.message)
         if error.id is not None and self.automaton is not None:
-            self.perform(self.automaton.garbled(error.id, error))
+            garbled = self.automaton.garbled_request if error.kind == "request" else self.automaton.garbled
+            self.perform(garbled(error.id, error))
 
     # -------------------------------------------------------------------------------------------- performing
     def _perform(self, effects: list[Effect]) -> None:
@@ -232,6 +234,9 @@ class ClientSession(Cell["Message | Decided"]):
             self.connection.post(message, call)
         except ConnectionLost as error:
             log.info("%s: %s", self.name, error)  # its link will notice and report the loss, once
+        except NotJSON as error:
+            if self.automaton is not None and isinstance(message, Request):
+                self._perform(self.automaton.unsendable(message.id, error))
 
     # -------------------------------------------------------------------------------------------- requests
     async def request(

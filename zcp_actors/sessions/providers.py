@@ -42,6 +42,7 @@ class Providers:
     """Advertise `sampling.tools`: the sampling provider understands `tools` and `toolChoice`."""
     url_elicitation: bool = True
     """Advertise `elicitation.url` beside the form mode."""
+    _takes: dict[str, int] = attrs.field(factory=dict, init=False)
 
     def capabilities(self) -> ClientCapabilities:
         """What is advertised: only what has a provider."""
@@ -54,6 +55,12 @@ class Providers:
             declared["roots"] = {"listChanged": True}
         return from_wire(ClientCapabilities, declared)
 
+    def takes(self, method: str, provider: Any, most: int) -> int:
+        """How many of `most` arguments this provider takes; looked up once."""
+        if method not in self._takes:
+            self._takes[method] = _takes(provider, most)
+        return self._takes[method]
+
     def of(self, method: str) -> Any:
         """The provider for a question, or None."""
         return {SAMPLING: self.sampling, ELICITATION: self.elicitation, ROOTS: self.roots}[method]
@@ -62,7 +69,7 @@ class Providers:
 async def call_provider(provider: Any, question: Incoming, pending: PendingRequest) -> Any:
     """Ask a provider. It gets the request, and the pending request as well when it takes two arguments."""
     arguments = (question.params, pending) if question.method != ROOTS else (pending,)
-    returned = provider(*arguments[: _takes(provider, len(arguments))])
+    returned = provider(*arguments[: pending.session.providers.takes(question.method, provider, len(arguments))])
     return await returned if isawaitable(returned) else returned
 
 

@@ -112,8 +112,15 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         return Profile(self.app.implementation(), self.app.capabilities(), self.app.instructions)
 
     def refuse(self, error: InvalidMessage) -> None:
-        """Bytes came that are no message: the client is told, once, under the id that could be read."""
-        self._write(ErrorResponse(error.id, error.code, error.message, error.data))
+        """Bytes came that are no message.
+
+        What seems to be a request, or cannot be told, is answered, under the id that could be read; a reply that cannot
+        be read is the end of the question it answers; a notification is nothing.
+        """
+        if error.kind == "response" and self._automaton is not None and error.id is not None:
+            self._act(self._automaton, self._automaton.garbled(error.id, error))
+        elif error.kind != "notification":
+            self._write(ErrorResponse(error.id, error.code, error.message, error.data))
 
     def lost(self, error: Exception | None) -> None:
         """The client is gone: every call ends, the session too."""
