@@ -1,0 +1,216 @@
+"""
+One SQLite file, written by one thread of its own.
+
+Owns the connection, the thread and the grouping of writes: what waits while one commit is on its way to the disk shares
+the next. Refuses to know tables; stores bring their work as functions of the connection.
+The rule that keeps it honest: nobody is told that a write is done before the disk has it (`synchronous=FULL`).
+
+The thread is not one of trio's: those are lent to users' plain functions, and when all are busy a write must not wait.
+A waiter that is cancelled leaves; its work is done all the same, in its place, and nobody hears of the result.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import attrs
+import trio
+
+from zcp_actors.actors import Reply
+from zcp_actors.errors import Overloaded, StartFailed, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+T = TypeVar("T")
+
+MAX_GROUP = 256
+"""Works of one commit: by then the disk's own latency is shared out, and the first has waited some milliseconds."""
+
+MAX_QUEUED = 10_000
+"""Works that may wait: seconds of a slow disk. Beyond that the disk does not keep up, and callers should hear of it."""
+
+LOCK_SECONDS = 10.0
+"""How long a commit waits for another process that has the file; one that holds it longer is stuck."""
+
+CLOSE_SECONDS = 10.0
+"""How long closing waits for what is queued: as long as one commit may wait for another process."""
+
+
+@attrs.define(eq=False)
+class Order:
+    """One piece of work and who waits for it."""
+
+    work: Callable[[sqlite3.Connection], Any]
+    reply: Reply[Any]
+    token: trio.lowlevel.TrioToken
+    outcome: Any = None
+    failed: bool = False
+
+    def settle(self) -> None:
+        """Tell the waiter, in its own thread. One that left hears nothing."""
+        if self.failed:
+            self.reply.fail(self.outcome)
+        else:
+            self.reply.set(self.outcome)
+
+
+class Writer:
+    """`async with Writer(path) as writer`: then `await writer.run(work)`, from any number of tasks.
+
+    The file is made with mode 0600, in WAL mode. Raises `StartFailed` when it cannot be opened, or others may read it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._orders: SimpleQueue[Order | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+        self._ended = trio.Event()
+        self.commits = 0
+        """Commits so far; fewer than works when they came together."""
+
+    async def __aenter__(self) -> Self:
+        if self._thread is not None:
+            raise UsageError(f"the writer of {self.path} was opened before: make another one")
+        reply: Reply[None] = Reply()
+        token = trio.lowlevel.current_trio_token()
+        self._thread = threading.Thread(
+            target=self._live, args=(Order(_nothing, reply, token),), name=f"writer of {self.path.name}", daemon=True
+        )
+        self._thread.start()
+        try:
+            await reply.wait()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file when what is queued has been done; `CLOSE_SECONDS` at most, cancelled or not."""
+        self._close()
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
+            await self._ended.wait()
+
+    def _close(self) -> None:
+        self._closing = True
+        self._orders.put(None)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in the thread, inside a transaction; return what it returned once the disk has it.
+
+        What it raises is raised here, and undone. On cancel the work is done nevertheless.
+        Raises `Overloaded` when too much waits already, `UsageError` when the writer is not open, `sqlite3.Error`.
+        """
+        return await self.submit(work).wait()
+
+    def submit(self, work: Callable[[sqlite3.Connection], T]) -> Reply[T]:
+        """`run` without the waiting. Works are done in the order in which they are submitted."""
+        if self._thread is None or self._closing:
+            raise UsageError(f"the writer of {self.path} is not open: use it inside `async with`")
+        if self._orders.qsize() >= MAX_QUEUED:
+            raise Overloaded(f"{MAX_QUEUED} writes wait for {self.path} already: its disk does not keep up")
+        reply: Reply[T] = Reply()
+        self._orders.put(Order(work, reply, trio.lowlevel.current_trio_token()))
+        return reply
+
+    # ---- in the thread
+    def _live(self, opening: Order) -> None:
+        try:
+            connection = self._open()
+        except (OSError, sqlite3.Error, StartFailed) as error:
+            opening.failed, opening.outcome = True, _start_failed(self.path, error)
+            _tell([opening])
+            return
+        try:
+            _tell([opening])
+            while self._take(connection):
+                pass
+        finally:
+            connection.close()
+            with suppress(trio.RunFinishedError):
+                opening.token.run_sync_soon(self._ended.set)
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        try:
+            if os.name == "posix" and os.fstat(file).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise StartFailed(f"others can reach {self.path}; if none has: chmod 600 {self.path}; else delete it")
+        finally:
+            os.close(file)
+        connection = sqlite3.connect(self.path, timeout=LOCK_SECONDS, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _take(self, connection: sqlite3.Connection) -> bool:
+        """Do what is queued in one commit. False when the writer is to close."""
+        group: list[Order] = []
+        order = self._orders.get()
+        while order is not None:
+            group.append(order)
+            if len(group) == MAX_GROUP:
+                break
+            try:
+                order = self._orders.get_nowait()
+            except Empty:
+                break
+        if group:
+            self._commit(connection, group)
+            _tell(group)
+        return order is not None
+
+    def _commit(self, connection: sqlite3.Connection, group: list[Order]) -> None:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for order in group:
+                _do(connection, order)
+            connection.execute("COMMIT")
+            self.commits += 1
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised at whoever brought the works
+            if connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            for order in group:
+                order.failed, order.outcome = True, error
+
+
+def _do(connection: sqlite3.Connection, order: Order) -> None:
+    """One work, which fails alone."""
+    connection.execute("SAVEPOINT one")
+    try:
+        order.outcome = order.work(connection)
+    except Exception as error:
+        if not connection.in_transaction:
+            raise  # SQLite gave the whole transaction up: a full disk, say
+        connection.execute("ROLLBACK TO one")
+        order.failed, order.outcome = True, error
+    connection.execute("RELEASE one")
+
+
+def _tell(group: list[Order]) -> None:
+    for order in group:
+        with suppress(trio.RunFinishedError):  # the program ended meanwhile; the disk has it
+            order.token.run_sync_soon(order.settle)
+
+
+def _nothing(_: sqlite3.Connection) -> None: ...
+
+
+def _start_failed(path: Path, error: Exception) -> StartFailed:
+    return error if isinstance(error, StartFailed) else StartFailed(f"the store {path} cannot be opened: {error}")
