@@ -1,0 +1,167 @@
+"""
+A server of ours over stdio, with one entry for each feature, and a tool that tells what happened in it.
+
+`zcp_server.py [era]`: with an era it serves that one only.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+import attrs
+import trio
+
+from zcp_actors import Context, FastZCP, open_runtime, serve_stdio, stdio_server
+
+app = FastZCP("Pantry", version="3.1", instructions="Ask before you eat.")
+events: Counter[str] = Counter()
+running: set[object] = set()
+noticed = trio.Event()
+
+
+@attrs.frozen
+class Dish:
+    name: str
+    hot: bool = False
+
+
+@attrs.frozen
+class Sum:
+    total: int
+
+
+@app.tool
+async def add(a: int, b: int) -> Sum:
+    """Add two numbers."""
+    return Sum(a + b)
+
+
+@app.tool
+async def echo(text: str) -> str:
+    return text
+
+
+@app.tool
+async def fail() -> str:
+    msg = "the oven is cold"
+    raise ValueError(msg)
+
+
+@app.tool
+async def shout(text: str) -> str:
+    """Print, as programs do, then answer."""
+    print(text, flush=True)  # noqa: T201
+    return text
+
+
+@app.tool
+async def summarise(text: str, ctx: Context) -> str:
+    drafted = await ctx.sample(f"Summarise {text}", max_tokens=20, system_prompt="Be short.")
+    return drafted.content.text
+
+
+@app.tool
+async def order(ctx: Context) -> str:
+    answer = await ctx.elicit("What shall it be?", Dish)
+    return f"{answer.action} {answer.data}"
+
+
+@app.tool
+async def pay(ctx: Context) -> str:
+    answer = await ctx.elicit_url("Pay here", "https://pay.example/1", elicitation_id="pay-1")
+    return answer.action
+
+
+@app.tool
+async def folders(ctx: Context) -> str:
+    return " ".join(str(root.uri) for root in await ctx.list_roots())
+
+
+@app.tool
+async def feast(ctx: Context) -> str:
+    """Three questions of three kinds, one after the other."""
+    drafted = await ctx.sample("Name a dish", max_tokens=5)
+    answer = await ctx.elicit(f"Cook {drafted.content.text}?", Dish)
+    roots = await ctx.list_roots()
+    return f"{drafted.content.text} {answer.action} {len(roots)}"
+
+
+@app.tool
+async def count(to: int, ctx: Context) -> str:
+    for number in range(1, to + 1):
+        await ctx.progress(number, to, f"step {number}")
+    return "counted"
+
+
+@app.tool
+async def gossip(ctx: Context) -> str:
+    await ctx.debug("too quiet to hear")
+    await ctx.warning({"soup": "salty"}, logger="kitchen")
+    return "told"
+
+
+@app.tool
+async def simmer() -> str:
+    """Run for ever; tell when that ends."""
+    return await stay("simmer")
+
+
+@app.tool
+async def wait_for_guest(ctx: Context) -> str:
+    """Ask a question that nobody answers; tell when that ends."""
+    running.add(mark := object())
+    events["asking started"] += 1
+    try:
+        return (await ctx.elicit("Are you there?")).action
+    finally:
+        running.discard(mark)
+        if not ctx.suspending:
+            events["asking ended"] += 1
+
+
+async def stay(name: str) -> str:
+    running.add(mark := object())
+    events[f"{name} started"] += 1
+    try:
+        await trio.sleep_forever()
+    finally:
+        running.discard(mark)
+        events[f"{name} ended"] += 1
+    return name
+
+
+@app.tool
+async def tell() -> dict[str, int]:
+    """What happened here so far, and how many handlers run beside this one."""
+    return {"running": len(running), **events}
+
+
+@app.resource("pantry://menu", mime_type="text/plain")
+async def menu() -> str:
+    return "soup"
+
+
+@app.resource("pantry://shelf/{name}")
+async def shelf(name: str) -> str:
+    return f"a shelf of {name}"
+
+
+@app.prompt
+async def recipe(dish: str) -> str:
+    """How to cook a dish."""
+    return f"How do I cook {dish}?"
+
+
+@app.completion("recipe")
+async def dishes(argument: str, value: str) -> list[str]:
+    return [name for name in ("bread", "broth", "soup") if name.startswith(value)]
+
+
+async def main(era: str | None = None) -> None:
+    async with open_runtime() as runtime:
+        await serve_stdio(runtime, stdio_server(app, era=era))
+
+
+if __name__ == "__main__":
+    trio.run(main, *sys.argv[1:])
