@@ -1,5 +1,5 @@
 """
-What every test gets: the promise that it leaves no task behind.
+What every test gets: the promise that it leaves no task behind, and a second reader of what our sessions write.
 
 Structured concurrency makes most leaks impossible; what remains are system tasks and nurseries entered by hand.
 A fixture's own tasks are the fixture's to end and are not counted.
@@ -12,6 +12,7 @@ import inspect
 
 import pytest
 import trio
+from oracle_tap import Overheard
 
 
 def system_tasks() -> set[trio.lowlevel.Task]:
@@ -43,3 +44,18 @@ def pytest_runtest_call(item):
     elif inspect.iscoroutinefunction(getattr(item, "obj", None)):
         item.obj = leaves_nothing(item.obj)
     return (yield)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "hostile: our own sessions write on purpose what the oracle must refuse")
+
+
+@pytest.fixture(autouse=True)
+def overheard(request):
+    """Let the models of the `mcp` package read every message that a session of ours writes in this test."""
+    heard = Overheard()
+    with pytest.MonkeyPatch.context() as patch:
+        heard.listen(patch)
+        yield heard
+    if request.node.get_closest_marker("hostile") is None:
+        assert not heard.refusals, heard.verdict()
