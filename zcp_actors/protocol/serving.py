@@ -10,6 +10,7 @@ Era rules live in the two subclasses, never in a branch here.
 from __future__ import annotations
 
 import itertools
+import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
@@ -100,11 +101,11 @@ class Served:
     """The run was suspended while some of its branches were still at work."""
     open: dict[str, Any] = attrs.Factory(dict)
     """Questions asked and not yet answered, by key; what is kept for each is the automaton's affair."""
-    _progress: float = float("-inf")
+    _progress: float = -math.inf
 
     def advances(self, progress: float) -> bool:
-        """Record progress; False when it does not rise above what was reported (the specification's MUST)."""
-        if progress <= self._progress:
+        """Record progress; False when it is no number that rises above what was reported (a MUST)."""
+        if not self._progress < progress < math.inf:
             return False
         self._progress = progress
         return True

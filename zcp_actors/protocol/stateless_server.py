@@ -104,8 +104,8 @@ class StatelessServer(Server):
             raise InvalidParams(f"params._meta must carry {PROTOCOL_VERSION!r}")
         if version != self.dialect.version:
             raise UnsupportedVersion(str(version), [self.dialect.version])
-        params = self.dialect.request_params(request.method, request.params, sender="client")
         asker = self._asker(meta)
+        params = self.dialect.request_params(request.method, request.params, sender="client")
         if request.method == "server/discover":
             return self._discover(request)
         if request.method == "subscriptions/listen":
@@ -207,7 +207,10 @@ class StatelessServer(Server):
         if call.phase is Phase.ENDED:
             return []
         call.nonce = nonce
-        call.journal.load(journal)
+        try:
+            call.journal.load(journal)
+        except HandlerError as error:
+            return self.finished(call, InvalidParams(f"params.requestState cannot be used: {error}"))
         responses = getattr(call.params, "input_responses", None) or {}
         for key, method in call.journal.awaited().items():
             if key in responses:
