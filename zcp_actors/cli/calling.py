@@ -1,0 +1,109 @@
+"""
+`zcp-actors call`: one tool call, its questions, its progress, its result.
+
+Owns who answers a server's questions: the words of the command line first, then the person at the terminal, else
+nobody. Refuses to print results (`printing`) and to read words (`arguments`).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import attrs
+import click
+import trio
+
+from zcp_actors.cli.arguments import read_arguments, read_pairs
+from zcp_actors.cli.bars import Bars
+from zcp_actors.cli.failure import FAILED
+from zcp_actors.cli.listing import all_tools
+from zcp_actors.cli.printing import print_result
+from zcp_actors.cli.target import server_of
+from zcp_actors.cli.terminal import Terminal, say
+from zcp_actors.errors import Refused
+from zcp_actors.sessions import Timeouts, ZCPClientSession, open_runtime
+from zcp_actors.transports import stdio_client
+
+
+@attrs.frozen(kw_only=True)
+class CallOptions:
+    """What was typed."""
+
+    server: str
+    tool: str
+    pairs: tuple[str, ...] = ()
+    json_text: str | None = None
+    era: str | None = None
+    timeout: float | None = None
+    yes: bool = False
+    answers: tuple[str, ...] = ()
+    sample: str | None = None
+    raw: bool = False
+
+    @property
+    def timeouts(self) -> Timeouts | None:
+        """The limits of the call in seconds; time in which a person is asked does not count."""
+        return None if self.timeout is None else Timeouts(self.timeout, self.timeout)
+
+
+def call_tool(options: CallOptions) -> int:
+    """Call the tool and print its result; return 1 when the tool says that it failed."""
+    result = trio.run(_call, options, server_of(options.server))
+    print_result(result, raw=options.raw)
+    return FAILED if result.is_error else 0
+
+
+async def _call(options: CallOptions, target: Any) -> Any:
+    with Bars() as bars:
+        person = Answers(options, Terminal(paused=bars.paused) if sys.stdin.isatty() else None)
+        client = stdio_client(
+            target, era=options.era, sampling_handler=person.sample, elicitation_handler=person.elicit
+        )
+        async with open_runtime(), client:
+            arguments = await _arguments(client, options)
+            heard = bars.listener(options.tool)
+            return await client.call_tool(options.tool, arguments, timeouts=options.timeouts, on_progress=heard)
+
+
+async def _arguments(client: ZCPClientSession, options: CallOptions) -> dict[str, Any]:
+    """Read the arguments by the schema that the server lists."""
+    tools = {tool.name: tool for tool in await all_tools(client)}
+    if options.tool not in tools:
+        offered = ", ".join(tools) or "none"
+        raise click.ClickException(f"{client.name} has no tool {options.tool!r}; it has {offered}")
+    schema = dict(tools[options.tool].input_schema or {})
+    return read_arguments(options.pairs, options.json_text, schema, options.tool)
+
+
+@attrs.frozen
+class Answers:
+    """Who answers the server's questions."""
+
+    options: CallOptions
+    terminal: Terminal | None
+
+    async def elicit(self, request: Any, pending: Any) -> Any:
+        """By `--answer` and `--yes` where the question is a form, then by the person. A page is the person's alone."""
+        if request.mode != "url" and (self.options.yes or self.options.answers):
+            return {"action": "accept", "content": self._filled(request)}
+        if self.terminal is not None:
+            return await self.terminal.elicit(request, pending)
+        say(f"zcp-actors: declined a question of {pending.backend}, nobody is at the terminal: {request.message}")
+        return {"action": "decline"}
+
+    def _filled(self, request: Any) -> dict[str, Any]:
+        try:
+            return read_pairs(
+                self.options.answers, dict(request.requested_schema), f"form {request.message!r}", "field"
+            )
+        except click.ClickException as error:
+            raise Refused(error.message) from error
+
+    async def sample(self, request: Any, pending: Any) -> Any:
+        """By `--sample`, then by the person."""
+        if self.options.sample is not None:
+            return self.options.sample
+        if self.terminal is not None:
+            return await self.terminal.sample(request, pending)
+        raise Refused("nobody is at the terminal to answer a sampling request; pass --sample TEXT")

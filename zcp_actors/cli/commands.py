@@ -1,0 +1,173 @@
+"""
+The commands and their options, and the one place where an exit code is made.
+
+Owns the words of the command line. Refuses to do the work: each command imports what does it when it is called, so that
+`--help` waits for nothing. The exit codes: 0 done, 1 the tool or a step of the demo failed, 2 a mistake in what was
+typed, 3 no connection, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME = "zcp-actors"
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells count."""
+
+ERAS = click.Choice(["2025-11-25", "2026-07-28"])
+LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
+
+EXAMPLES = """\b
+Examples:
+  zcp-actors tools "python -m mcp_server_time"
+  zcp-actors call "python -m mcp_server_time" get_current_time --arg timezone=Europe/Vienna
+  zcp-actors call desk.py:app publish --arg topic=bees --yes --sample "Bees are busy"
+  zcp-actors serve desk.py:app --era 2025-11-25
+  zcp-actors demo
+"""
+
+SERVER_HELP = """\b
+SERVER is a command line in quotes ("python -m mcp_server_time"), or an app to
+be joined in this process: module:app, or path/to/file.py:app."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; errors of people are printed as one line."""
+    debug = False
+    try:
+        with program.make_context(NAME, list(arguments)) as context:
+            debug = bool(context.params["debug"])
+            return int(program.invoke(context) or 0)
+    except click.exceptions.Exit as exit:
+        return exit.exit_code
+    except Exception as error:
+        if debug:
+            raise
+        from zcp_actors.cli.failure import report
+
+        return report(error)
+    except BaseException as error:
+        if debug or not _interrupted(error):
+            raise
+        return INTERRUPTED
+
+
+def _interrupted(error: BaseException) -> bool:
+    """Tell whether this is Ctrl-C, wherever in a nursery it was felt."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(KeyboardInterrupt) is not None
+    return isinstance(error, KeyboardInterrupt)
+
+
+@click.group(epilog=EXAMPLES, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, hidden=True, help="Show tracebacks.")
+@click.version_option(package_name="zcp-actors", prog_name=NAME)
+@click.pass_context
+def program(context: click.Context, *, debug: bool) -> None:
+    """Serve, call and watch MCP tool servers of both protocol eras."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+    if not debug:
+        _keep_quiet()
+
+
+def _keep_quiet() -> None:
+    """What a command has to say it says itself; `serve` turns the log on again."""
+    import logging
+
+    logging.getLogger("zcp_actors").addHandler(logging.NullHandler())
+
+
+@program.command(short_help="Serve an app over standard input and output.")
+@click.argument("app")
+@click.option("--era", type=ERAS, help="Serve this protocol revision only (default: both).")
+@click.option("--log-level", type=LEVELS, default="warning", show_default=True, help="What goes to standard error.")
+def serve(app: str, era: str | None, log_level: str) -> int:
+    """Serve APP, module:app or path/to/file.py:app, over standard input and output.
+
+    It ends with its input, and after SIGTERM or SIGINT, when calls in flight were answered.
+    Nothing but the protocol goes to standard output; what the app prints goes to standard error.
+
+    \b
+    Examples:
+      zcp-actors serve desk.py:app
+      zcp-actors serve zcp_actors.demo.desk:app --era 2025-11-25 --log-level info
+    """  # noqa: D301 - the backspace is click's mark for lines that stay as they are
+    from zcp_actors.cli.serving import serve_app
+
+    return serve_app(app, era, log_level)
+
+
+@program.command(short_help="List the tools of a server.")
+@click.argument("server")
+@click.option("--era", type=ERAS, help="Speak this protocol revision (default: the newest in common).")
+@click.option("--raw", is_flag=True, help="Print the list as JSON.")
+def tools(server: str, era: str | None, *, raw: bool) -> int:
+    """List the tools of SERVER.
+
+    \b
+    SERVER is a command line in quotes ("python -m mcp_server_time"), or an app to
+    be joined in this process: module:app, or path/to/file.py:app.
+    """  # noqa: D301 - as above
+    from zcp_actors.cli.listing import list_tools
+
+    return list_tools(server, era, raw=raw)
+
+
+@program.command(short_help="Call a tool of a server.")
+@click.argument("server")
+@click.argument("tool")
+@click.option("--arg", "pairs", multiple=True, metavar="NAME=VALUE", help="An argument, read by the tool's schema.")
+@click.option("--json", "json_text", metavar="OBJECT", help="All arguments as one JSON object; --arg adds to it.")
+@click.option("--era", type=ERAS, help="Speak this protocol revision (default: the newest in common).")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after this long."
+)
+@click.option("--yes", is_flag=True, help="Accept every form the server asks to fill in, with its defaults.")
+@click.option("--answer", "answers", multiple=True, metavar="FIELD=VALUE", help="Accept forms, with this in the field.")
+@click.option("--sample", metavar="TEXT", help="Answer every sampling request with this text.")
+@click.option("--raw", is_flag=True, help="Print the whole result as JSON.")
+def call(**given: Any) -> int:
+    """Call TOOL of SERVER and print its result.
+
+    Questions of the server are asked here when standard input is a terminal, and declined otherwise.
+
+    \b
+    SERVER is a command line in quotes ("python -m mcp_server_time"), or an app to
+    be joined in this process: module:app, or path/to/file.py:app.
+
+    \b
+    Exit codes: 0 done, 1 the tool failed, 2 a mistake in what was typed, 3 no connection.
+
+    \b
+    Examples:
+      zcp-actors call "python -m mcp_server_time" get_current_time --arg timezone=UTC
+      zcp-actors call desk.py:app publish --arg topic=bees --answer headline=Buzz --sample "Bees."
+    """  # noqa: D301 - as above
+    from zcp_actors.cli.calling import CallOptions, call_tool
+
+    return call_tool(CallOptions(**given))
+
+
+@program.command(short_help="Show the whole on real servers.")
+@click.option("--interactive", is_flag=True, help="You answer what the servers ask, at this terminal.")
+@click.option("--no-color", is_flag=True, help="Print without colours.")
+def demo(*, interactive: bool, no_color: bool) -> int:
+    """Run one process with four servers: call, ask, cancel, kill and restart them, and check each step.
+
+    Takes under a minute, uses no network, and leaves nothing behind. Exit code 1 when a step is not as it should be.
+    """
+    from zcp_actors.demo.program import run_demo
+
+    return run_demo(interactive=interactive, no_color=no_color)

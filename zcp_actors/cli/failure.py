@@ -1,0 +1,68 @@
+"""
+What a person reads when something went wrong, and the exit code that a script reads.
+
+Owns the table of exit codes and the one line of an error. Refuses to handle anything: who calls it leaves afterwards.
+"""
+
+from __future__ import annotations
+
+import click
+
+from zcp_actors.errors import (
+    Refused,
+    RequestTimeout,
+    SchemaError,
+    ServerExited,
+    SessionClosed,
+    TransportError,
+    UnsupportedVersion,
+    UsageError,
+    ZCPError,
+)
+
+FAILED, MISTYPED, NO_CONNECTION = 1, 2, 3
+
+_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (click.ClickException, MISTYPED),
+    (SchemaError, FAILED),
+    (UsageError, MISTYPED),
+    (TransportError, NO_CONNECTION),
+    (SessionClosed, NO_CONNECTION),
+    (RequestTimeout, NO_CONNECTION),
+    (UnsupportedVersion, NO_CONNECTION),
+    (ZCPError, FAILED),
+)
+"""The first row that fits decides. A schema that cannot work is the server's mistake, not the caller's."""
+
+
+def report(error: Exception) -> int:
+    """Print the error as one line on standard error; return the exit code. Raises what is nobody's mistake: a bug."""
+    lone = lone_of(error)
+    for kind, code in _CODES:
+        if isinstance(lone, kind):
+            click.echo(f"zcp-actors: error: {line_of(lone)}", err=True)
+            return code
+    raise error
+
+
+def lone_of(error: Exception) -> Exception:
+    """Return the one error inside the groups that nurseries make."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def line_of(error: Exception) -> str:
+    """Return the error in one line that is safe to print."""
+    if isinstance(error, click.ClickException):
+        return " ".join(error.format_message().split())
+    text = error.message if isinstance(error, Refused) else str(error)
+    first, *_ = text.splitlines() or [type(error).__name__]
+    if isinstance(error, ServerExited) and error.stderr:
+        first = f"{first}; its last words: {error.stderr[-1].strip()}"
+    return printable(first)
+
+
+def printable(text: str) -> str:
+    """Return text without what a terminal would obey: a server must not move the cursor or recolour a question."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,103 @@
+"""
+What a person means by a server: an app to import, or a command to start.
+
+Owns the reading of `module:app` and `file.py:app` and the importing. Refuses to open anything.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zcp_actors.sessions import ServerHandle
+from zcp_actors.transports import Command
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_APP = re.compile(r"(?P<source>[^:\s]*\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_][\w.]*)")
+_FILE = re.compile(r"(?P<source>.+\.py):(?P<name>[A-Za-z_][\w.]*)")
+"""A file's path may hold blanks, where an app is all that can be meant."""
+
+
+def server_of(text: str) -> Any:
+    """Return what `stdio_client` takes: the app that `text` names, or the command that it is."""
+    if _APP.fullmatch(text):
+        return load_app(text)
+    if "://" in text.partition(" ")[0]:
+        raise click.ClickException(f"{text!r} is an address; this command speaks to commands and apps")
+    return Command.parse(text)
+
+
+def load_app(text: str) -> Any:
+    """Import the app or server handle of `module:app` or `file.py:app`; a function without arguments is called for it.
+
+    The current directory is looked into first, as `python` would. Raises `click.ClickException`.
+    """
+    match = _APP.fullmatch(text) or _FILE.fullmatch(text)
+    if match is None:
+        raise click.ClickException(f"{text!r} does not name an app; expected module:app or path/to/file.py:app")
+    sys.path.insert(0, str(Path.cwd()))
+    module = _imported(match["source"])
+    try:
+        found = attrgetter(match["name"])(module)
+    except AttributeError:
+        raise click.ClickException(f"{match['source']} has no {match['name']!r}{_apps_in(module)}") from None
+    return _app(text, found)
+
+
+def _app(text: str, found: Any) -> Any:
+    if callable(found) and not _serves(found):
+        try:
+            found = found()
+        except Exception as error:
+            raise click.ClickException(f"{text}() failed: {type(error).__name__}: {error}") from error
+    if not _serves(found):
+        raise click.ClickException(
+            f"{text} is a {type(found).__name__}, not an app; expected a FastZCP, or a function without arguments "
+            "that returns one"
+        )
+    return found
+
+
+def _serves(thing: Any) -> bool:
+    return isinstance(thing, ServerHandle) or (hasattr(thing, "handle") and hasattr(thing, "capabilities"))
+
+
+def _apps_in(module: ModuleType) -> str:
+    names = [name for name, value in vars(module).items() if _serves(value) and not isinstance(value, type)]
+    return f"; apps in it: {', '.join(names)}" if names else ""
+
+
+def _imported(source: str) -> ModuleType:
+    try:
+        return _imported_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
+    except click.ClickException:
+        raise
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"cannot import {source}: {error.msg} (looked in {Path.cwd()} first)") from error
+    except Exception as error:
+        # Whatever an author's module raises is the author's to read, with --debug from its traceback.
+        raise click.ClickException(f"importing {source} failed: {type(error).__name__}: {error}") from error
+
+
+def _imported_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise click.ClickException(f"there is no file {path}")
+    name = path.stem if path.stem not in sys.modules else f"{path.stem}_of_the_command_line"
+    sys.path.insert(0, str(path.resolve().parent))
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Annotations are looked up in the module that `sys.modules` holds under the function's `__module__`.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
