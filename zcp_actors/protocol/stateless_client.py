@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zcp_actors.errors import InvalidResult, RPCError, ZCPError
+from zcp_actors.errors import InvalidResult, RequestCancelled, RPCError, ZCPError
 from zcp_actors.protocol.asking import Client, Incoming, Sent
 from zcp_actors.protocol.capabilities import QUESTIONS, refusal
 from zcp_actors.protocol.effects import Effect, Pend
@@ -61,6 +61,13 @@ class StatelessClient(Client):
     def _asked(self, request: Request) -> list[Effect]:
         """A server must not send requests in this era, and a client sends no responses: there is nothing to say."""
         return []
+
+    def _cancelled(self, params: Any) -> list[Effect]:
+        """All that a server may cancel is a listen stream: it will send no more over this one."""
+        sent = self.requests.get(params.request_id)
+        if sent is None or sent.method != "subscriptions/listen":
+            return []
+        return self._settle(sent, RequestCancelled(sent.method, f"by the server: {params.reason or 'no reason given'}"))
 
     # -------------------------------------------------------------------------------------------- rounds
     def _replied(self, reply: Any) -> list[Effect]:
@@ -133,6 +140,8 @@ class StatelessClient(Client):
     # -------------------------------------------------------------------------------------------- connections
     def lost(self, error: ZCPError, *, final: bool) -> list[Effect]:
         self.connected = False
+        if final:
+            self.held.clear()
         return super().lost(error, final=final)
 
     def reconnected(self) -> list[Effect]:
