@@ -9,6 +9,7 @@ The rule that keeps it honest: a handler never touches the wire; it returns a va
 from __future__ import annotations
 
 import logging
+from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from zcp_actors.wire import plain, to_wire
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zcp_actors.actors import Timer
     from zcp_actors.protocol.serving import Served, Server
     from zcp_actors.sessions.server import ServerSession
     from zcp_actors.wire import Model
@@ -42,7 +44,7 @@ UNSTABLE = frozenset({"_meta", "elicitationId"})
 class Call(Job):
     """A handler at work. One object for each run: a replay is another run of the same served call."""
 
-    __slots__ = ("_asking", "_once_scopes", "_task", "automaton", "served", "session", "suspending")
+    __slots__ = ("_asking", "_once_scopes", "_step", "_task", "automaton", "served", "session", "suspending")
 
     def __init__(self, session: ServerSession, automaton: Server, served: Served) -> None:
         super().__init__()
@@ -51,6 +53,7 @@ class Call(Job):
         self._task: trio.lowlevel.Task | None = None
         self._asking: set[trio.lowlevel.Task] = set()
         self._once_scopes: set[trio.CancelScope] = set()
+        self._step: Timer | None = None
 
     @property
     def name(self) -> str:
@@ -75,6 +78,7 @@ class Call(Job):
             log.exception("a handler of %s failed", self.served.method)
             outcome = error
         finally:
+            self._disarm()
             self.session.call_ended(self, outcome)
 
     def suspend(self) -> None:
@@ -94,6 +98,15 @@ class Call(Job):
         for scope in self._once_scopes:
             scope.shield = False
         self.cancel(reason)
+
+    def close_step_after(self, delay: float) -> None:
+        """Let the step of questions that now begins close after so many seconds, whatever its branches do."""
+        self._disarm()
+        self._step = self.session.runtime.timers.after(delay, partial(self.session.step_closes, self))
+
+    def _disarm(self) -> None:
+        if self._step is not None:
+            self._step.disarm()
 
     # -------------------------------------------------------------------------------------------- questions
     async def ask(self, method: str, params: Model, key: str | None) -> Any:

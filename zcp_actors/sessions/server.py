@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import trio
 
 from zcp_actors.actors import Cell, Reply
 from zcp_actors.errors import INTERNAL_ERROR, ConnectionLost, HandlerError, NotJSON, RPCError
@@ -141,7 +139,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
                 case Suspend(served):
                     self._with_call(served, Call.suspend)
                 case Arm(served, delay):
-                    self.runtime.timers.at(trio.current_time() + delay, partial(self._step_closes, automaton, served))
+                    self._with_call(served, Call.close_step_after, delay)
                 case Seal(served):
                     self._perform(automaton, self._seal(automaton, served))
                 case Open(served, state):
@@ -202,8 +200,9 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         """Every task of the call waits for the client."""
         self._act(call.automaton, call.automaton.quiet(call.served))
 
-    def _step_closes(self, automaton: Server, served: Served) -> None:
-        self._act(automaton, automaton.quiet(served, interrupted=True))
+    def step_closes(self, call: Call) -> None:
+        """The questions of a step have waited long enough for branches that are still at work."""
+        self._act(call.automaton, call.automaton.quiet(call.served, interrupted=True))
 
     def progressed(self, call: Call, progress: float, total: float | None, message: str | None) -> None:
         """The handler reports progress."""
