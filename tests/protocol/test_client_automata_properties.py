@@ -2,7 +2,8 @@
 Every race of the asking side, in every order that Hypothesis can think of, in both eras.
 
 The rules (wire.md c.4, C to F; DESIGN 2): a request is settled exactly once, unless its caller left; a question ends
-once, answered or withdrawn; a retry has a new id, the state as it came and an answer to everything; no table keeps anything.
+once, answered or withdrawn; a retry has a new id, the state as it came and an answer to everything; no table keeps
+anything.
 They are asserted in `client_world`.
 """
 
