@@ -17,7 +17,7 @@ from zcp_actors import Context, FastZCP, open_runtime, serve_stdio, stdio_server
 app = FastZCP("Pantry", version="3.1", instructions="Ask before you eat.")
 events: Counter[str] = Counter()
 running: set[object] = set()
-noticed = trio.Event()
+gates = trio.Event()
 
 
 @attrs.frozen
@@ -118,6 +118,19 @@ async def wait_for_guest(ctx: Context) -> str:
         running.discard(mark)
         if not ctx.suspending:
             events["asking ended"] += 1
+
+
+@app.tool
+async def gate() -> str:
+    """Answer when `open_gates` is called."""
+    await gates.wait()
+    return "through"
+
+
+@app.tool
+async def open_gates() -> str:
+    gates.set()
+    return "open"
 
 
 async def stay(name: str) -> str:
