@@ -173,6 +173,10 @@ class Server:
         """What came under this id is a reply that cannot be read."""
         return []
 
+    def unsendable(self, id: RequestId, error: RPCError) -> list[Effect]:
+        """Our own request cannot be written: whoever asks learns that."""
+        return []
+
     def _notification(self, notification: Notification) -> list[Effect]:
         if notification.method == "notifications/cancelled":
             return self._cancelled(notification)

@@ -134,6 +134,9 @@ class StatefulServer(Server):
     def garbled(self, id: RequestId, error: RPCError) -> list[Effect]:
         return self._reply(ErrorResponse(id, error.code, f"the client's answer cannot be read: {error.message}"))
 
+    def unsendable(self, id: RequestId, error: RPCError) -> list[Effect]:
+        return self._reply(ErrorResponse(id, error.code, error.message))
+
     def _outcome(self, method: str, reply: Response | ErrorResponse) -> Any:
         if type(reply) is Response:
             try:

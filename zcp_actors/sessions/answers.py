@@ -31,7 +31,7 @@ def read_return(method: str, params: Any, returned: Any) -> Model:
         if method == SAMPLING:
             return sampled(returned)
         return elicited(params, returned) if method == ELICITATION else rooted(returned)
-    except (RPCError, TypeError, KeyError, ValueError) as error:
+    except (RPCError, TypeError, KeyError, ValueError, AttributeError) as error:
         raise UsageError(
             f"the provider for {method} returned {type(returned).__name__}, which is no answer: {error}"
         ) from error
@@ -77,6 +77,8 @@ def _read_action(params: Any, returned: Any) -> tuple[Any, Mapping[str, Any]]:
     if "accepted" in found and "accepted" not in _fields(params):
         given = found.get("data", found.get("fields", found.get("content"))) or {}
         return ("accept" if found["accepted"] else "decline"), dict(given)
+    if getattr(params, "mode", None) == "url":
+        raise UsageError("to open an address takes explicit consent: return a bool, 'action' or 'accepted'")
     return "accept", found
 
 

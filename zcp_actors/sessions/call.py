@@ -27,7 +27,7 @@ from zcp_actors.wire import plain, to_wire
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zcp_actors.actors import Timer
+    from zcp_actors.actors import Exit, Timer
     from zcp_actors.protocol.serving import Served, Server
     from zcp_actors.sessions.server import ServerSession
     from zcp_actors.wire import Model
@@ -80,6 +80,11 @@ class Call(Job):
         finally:
             self._disarm()
             self.session.call_ended(self, outcome)
+
+    def ended(self, exit: Exit) -> None:
+        """Report the end of a run that was cancelled before it began, too."""
+        if self._task is None:
+            self.session.call_ended(self, CallEnding("the handler was cancelled"))
 
     def suspend(self) -> None:
         """End this run because its question travels to the client.

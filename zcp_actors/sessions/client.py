@@ -18,7 +18,16 @@ import attrs
 import trio
 
 from zcp_actors.actors import Cell, Reply
-from zcp_actors.errors import ConnectionLost, NotJSON, RequestTimeout, RPCError, SessionClosed, UsageError, ZCPError
+from zcp_actors.errors import (
+    INTERNAL_ERROR,
+    ConnectionLost,
+    NotJSON,
+    RequestTimeout,
+    RPCError,
+    SessionClosed,
+    UsageError,
+    ZCPError,
+)
 from zcp_actors.protocol.asking import Incoming
 from zcp_actors.protocol.effects import Deliver, Effect, Pend, Progress, Send, Settle, Withdraw
 from zcp_actors.protocol.stateless_client import StatelessClient
@@ -27,7 +36,7 @@ from zcp_actors.sessions.pending import OPEN, PendingRequest, Status
 from zcp_actors.sessions.policy import Ledger, Policy
 from zcp_actors.sessions.server import settle
 from zcp_actors.sessions.timeouts import Patience, Stopwatch, Timeouts
-from zcp_actors.wire import Request
+from zcp_actors.wire import ErrorResponse, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,23 +171,26 @@ class ClientSession(Cell["Message | Decided"]):
         if recorder.enabled:
             recorder.transition("session", self.me.path, old.value, state.value)
 
-    async def ready(self) -> None:
-        """Wait until requests may go out.
+    async def ready(self, limit: float | None = None) -> None:
+        """Wait until requests may go out, at most `limit` seconds; None: the session's own idle limit.
 
         Raises what ended the session, or `RequestTimeout` for a connection that does not come.
         """
-        if self.state is State.READY:
-            return
-        if self.state is State.CLOSED:
-            raise self._closed()
-        limit = self.timeouts.idle
+        limit = self.timeouts.idle if limit is None else limit
         with trio.move_on_after(limit):
-            # A reply shared by many waiters is abandoned when they all leave; each waits on one of its own.
-            mine: Reply[None] = Reply()
-            self._ready.then(lambda ready: settle(mine, ready_outcome(ready)))
-            await mine.wait()
+            # Whoever is told that the connection is there may run only when it is gone again.
+            while self.state is not State.READY:
+                await self._opening()
             return
         raise RequestTimeout("connecting", limit, "idle")
+
+    async def _opening(self) -> None:
+        if self.state is State.CLOSED:
+            raise self._closed()
+        # A reply shared by many waiters is abandoned when they all leave; each waits on one of its own.
+        mine: Reply[None] = Reply()
+        self._ready.then(lambda ready: settle(mine, ready_outcome(ready)))
+        await mine.wait()
 
     def _closed(self) -> ZCPError:
         if isinstance(self.failure, ZCPError):
@@ -234,9 +246,16 @@ class ClientSession(Cell["Message | Decided"]):
             self.connection.post(message, call)
         except ConnectionLost as error:
             log.info("%s: %s", self.name, error)  # its link will notice and report the loss, once
-        except NotJSON as error:
-            if self.automaton is not None and isinstance(message, Request):
-                self._perform(self.automaton.unsendable(message.id, error))
+        except Exception as error:  # noqa: BLE001 - a caller's or provider's value ends its exchange, not the session
+            self._unwritable(message, error)
+
+    def _unwritable(self, message: Message, error: Exception) -> None:
+        told = error if isinstance(error, ZCPError) else NotJSON(f"the message cannot be written: {error}")
+        if isinstance(message, Request) and self.automaton is not None:
+            self._perform(self.automaton.unsendable(message.id, told))
+        elif isinstance(message, Response):
+            log.error("a provider's answer to %s cannot be written: %s", self.name, error)
+            self._write(ErrorResponse(message.id, INTERNAL_ERROR, "the host's answer cannot be written"), message.id)
 
     # -------------------------------------------------------------------------------------------- requests
     async def request(
@@ -253,18 +272,18 @@ class ClientSession(Cell["Message | Decided"]):
         `Overloaded`. On cancel the server is told in the same step, and open questions of this request are withdrawn.
         """
         if self.state is not State.READY:
-            await self.ready()
+            await self.ready(None if timeouts is None else timeouts.idle)
         assert self.connection is not None
         if self.connection.full:
             await self.connection.room()
-            if self.connection is None:
-                raise self._closed()
         return await self.exchange(method, params, timeouts or self.timeouts, on_progress)
 
     async def exchange(
         self, method: str, params: Model, timeouts: Timeouts, on_progress: Callable[[Any], Any] | None = None
     ) -> Any:
         """`request` on the connection as it is, ready or not: what a handshake uses."""
+        if self.me.status != "running":
+            raise self._closed()
         assert self.automaton is not None
         now = trio.current_time()
         outgoing = Outgoing(method, Reply(), Patience(timeouts, now, self._human, self._owed), on_progress)
@@ -335,6 +354,8 @@ class ClientSession(Cell["Message | Decided"]):
         """
         if self.providers.of(method) is None:
             raise UsageError(f"{self.name} was opened without a provider for {method}")
+        if self.me.status != "running":
+            raise self._closed()
         self._own += 1
         question = Incoming(-self._own, method, params, slot=Reply())
         self.perform([Pend(question)])
@@ -345,9 +366,11 @@ class ClientSession(Cell["Message | Decided"]):
 
     def _schedule(self, pending: PendingRequest) -> None:
         policy = self.ledger.policy
-        if pending.waits_by_itself or self.ledger.in_flight < policy.max_in_flight:
+        waiting = len(self.pending) - 1 if pending.waits_by_itself else len(self._turn)
+        room = policy.max_queued > waiting if pending.waits_by_itself else policy.max_in_flight > self.ledger.in_flight
+        if room:
             self._begin(pending)
-        elif len(self._turn) < policy.max_queued:
+        elif waiting < policy.max_queued:
             pending.move(Status.QUEUED)
             self._turn.append(pending)
         else:
@@ -370,13 +393,15 @@ class ClientSession(Cell["Message | Decided"]):
         if worked:
             self.ledger.in_flight -= 1
             self._next_turn()
+        elif pending in self._turn:
+            self._turn.remove(pending)
         if pending.question.slot is not None:
             settle(pending.question.slot, SessionClosed("the session ended") if outcome is None else outcome)
         elif outcome is not None and self.automaton is not None:
             self.perform(self.automaton.answered(pending.question, outcome))
 
     def _next_turn(self) -> None:
-        while self._turn and self.ledger.in_flight < self.ledger.policy.max_in_flight:
+        while self._turn and self.me.status == "running" and self.ledger.in_flight < self.ledger.policy.max_in_flight:
             pending = self._turn.popleft()
             if pending.status in OPEN:
                 self._begin(pending)
@@ -402,6 +427,8 @@ class ClientSession(Cell["Message | Decided"]):
     def on_stop(self, exit: Any) -> None:
         """Whoever still waits is told, pending requests are withdrawn."""
         self._move(State.CLOSED)
+        if exit.kind == "failed" and self.failure is None:
+            self.failure = SessionClosed(f"the session with {self.name} failed: {exit.error!r}; open another client")
         closed = self._closed()
         self._ready.fail(closed)
         if self.automaton is not None:

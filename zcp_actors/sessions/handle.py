@@ -64,6 +64,7 @@ class ServerHandle:
             always_replay=ALWAYS_REPLAY.get() or bool(os.environ.get(ALWAYS_REPLAY_VARIABLE)),
         )
         runtime.host(session, f"{self.app.name.replace('/', '-')[:64]}-server-{next(_numbers)}", parent=parent)
+        session.begin()
         return session
 
     def _keys(self, runtime: Any) -> list[bytes]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from zcp_actors.errors import ConnectionLost, RequestTimeout, ZCPError
+from zcp_actors.errors import ConnectionLost, RequestTimeout, SessionClosed, ZCPError
 from zcp_actors.protocol.dialect import SILENCE_SECONDS, Era, after_discover, after_initialize, make_client
 from zcp_actors.sessions.timeouts import Timeouts
 from zcp_actors.wire import RequestParams
@@ -65,7 +65,7 @@ async def introduce(
 
 
 def _agreed(outcome: Any, era: Era | None) -> Era:
-    if isinstance(outcome, ConnectionLost) or (era is not None and isinstance(outcome, Exception)):
+    if isinstance(outcome, ConnectionLost | SessionClosed) or (era is not None and isinstance(outcome, Exception)):
         raise outcome
     return after_discover(outcome) if era is None else era
 

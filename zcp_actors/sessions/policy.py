@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from zcp_actors.errors import Refused
+from zcp_actors.errors import INVALID_PARAMS, Refused, RPCError
 from zcp_actors.protocol.capabilities import ELICITATION, SAMPLING
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class Ledger:
 
     def _charge_sampling(self, question: Incoming) -> None:
         policy, tokens = self.policy, question.params.max_tokens
+        if tokens < 0:
+            raise RPCError(INVALID_PARAMS, f"params.maxTokens must not be negative, got {tokens}")
         if policy.sampling_calls is not None and self.sampling_calls >= policy.sampling_calls:
             raise Refused(f"the sampling budget is spent: {policy.sampling_calls} calls")
         if policy.sampling_tokens is not None and self.sampling_tokens + tokens > policy.sampling_tokens:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from zcp_actors.actors import Cell, Reply
-from zcp_actors.errors import INTERNAL_ERROR, ConnectionLost, HandlerError, NotJSON, RPCError
+from zcp_actors.errors import INTERNAL_ERROR, ConnectionLost, HandlerError, Overloaded, RPCError, TooManyChildren
 from zcp_actors.ports import Changed
 from zcp_actors.protocol.dialect import Era, choose_server
 from zcp_actors.protocol.effects import Answer, Arm, Cancel, Effect, Open, Seal, Send, Start, Suspend
 from zcp_actors.protocol.serving import Profile
 from zcp_actors.sessions.call import Call
-from zcp_actors.wire import ErrorResponse, Response
+from zcp_actors.wire import ErrorResponse, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from zcp_actors.wire import Message, Model
 
 log = logging.getLogger("zcp_actors.sessions")
+
+UNWRITABLE = "the error cannot be written"
+"""What is left to say when not even an error's own words can travel."""
 
 
 @attrs.frozen
@@ -64,14 +67,18 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         self._call_state, self._era, self._always_replay = state, era, always_replay
         self._automaton: Server | None = None
         self._retired: Server | None = None
-        self._calls: dict[int, Call] = {}
-        self._unlisten = app.listen(self._changed)
+        self._calls: dict[Served, Call] = {}
+        self._unlisten: Callable[[], None] | None = None
         self._idle: list[Reply[None]] = []
 
     @property
     def path(self) -> str:
         """Its place in the tree."""
         return self.me.path
+
+    def begin(self) -> None:
+        """Hear of the app's changes from now on: once it has a place in the tree, and so will have an end."""
+        self._unlisten = self.app.listen(self._changed)
 
     def describe(self) -> str:
         """What an observer reads: app, revision, calls; no contents."""
@@ -104,6 +111,9 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         self._perform(automaton, automaton.received(message))
 
     def _make(self, kind: type[Server]) -> Server:
+        if type(self._retired) is kind:
+            # A peer that wavers between the eras gets no second table of calls each time.
+            return self._retired
         return kind(self._profile, always_replay=self._always_replay)
 
     def _profile(self) -> Profile:
@@ -150,18 +160,30 @@ class ServerSession(Cell["Message | Decided | Changed"]):
             self.connection.post(message, call)
         except ConnectionLost as error:
             self.lost(error)
-        except NotJSON as error:
-            log.exception("a result cannot be written")
-            if isinstance(message, Response):
-                self._write(ErrorResponse(message.id, INTERNAL_ERROR, f"the result cannot be written: {error}"), call)
+        except Exception as error:  # a value of a handler's that no wire takes ends its call, never the session
+            log.exception("what a handler gave cannot be written")
+            self._unwritable(message, error, call)
+
+    def _unwritable(self, message: Message, error: Exception, call: int | str | None) -> None:
+        if isinstance(message, Response):
+            self._write(ErrorResponse(message.id, INTERNAL_ERROR, f"the result cannot be written: {error}"), call)
+        elif isinstance(message, ErrorResponse) and message.message != UNWRITABLE:
+            self._write(ErrorResponse(message.id, message.code, UNWRITABLE), call)
+        elif isinstance(message, Request) and self._automaton is not None:
+            unsent = RPCError(INTERNAL_ERROR, f"the question cannot be written: {error}")
+            self._act(self._automaton, self._automaton.unsendable(message.id, unsent))
 
     def _start(self, automaton: Server, served: Served) -> None:
-        call = self._calls[served.number] = Call(self, automaton, served)
+        call = self._calls[served] = Call(self, automaton, served)
         self._moved_call(served, "received", "running")
-        self.runtime.workers.submit(call, self)
+        try:
+            self.runtime.workers.submit(call, self)
+        except TooManyChildren as error:
+            del self._calls[served]
+            self._perform(automaton, automaton.finished(served, Overloaded(str(error))))
 
     def _with_call(self, served: Served, act: Callable[..., None], *arguments: Any) -> None:
-        call = self._calls.get(served.number)
+        call = self._calls.get(served)
         if call is not None:
             act(call, *arguments)
 
@@ -214,7 +236,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def call_ended(self, call: Call, outcome: Any) -> None:
         """The handler has unwound, however it ended."""
-        self._calls.pop(call.served.number, None)
+        self._calls.pop(call.served, None)
         self._moved_call(call.served, "running", "suspended" if call.suspending else "ended")
         self._act(call.automaton, call.automaton.finished(call.served, outcome))
         if not self._calls:
@@ -258,7 +280,8 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def on_stop(self, exit: Any) -> None:
         """Every call ends; listen streams are answered where the connection still stands."""
-        self._unlisten()
+        if self._unlisten is not None:
+            self._unlisten()
         for automaton in (self._retired, self._automaton):
             if automaton is not None:
                 self._perform(automaton, automaton.closed("the session ended"))

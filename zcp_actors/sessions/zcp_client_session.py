@@ -8,11 +8,12 @@ Refuses to know eras and transports: requests go to its session, which asks nobo
 from __future__ import annotations
 
 import itertools
+import logging
 from typing import TYPE_CHECKING, Any
 
 from zcp_actors import schemas
 from zcp_actors.actors import Limit, Restart, Supervisor, current_runtime
-from zcp_actors.errors import CapabilityMissing, InvalidResult, MethodNotFound, NotOpened, UsageError
+from zcp_actors.errors import CapabilityMissing, InvalidResult, MethodNotFound, NotOpened, SchemaError, UsageError
 from zcp_actors.protocol.capabilities import ELICITATION, ROOTS, SAMPLING
 from zcp_actors.protocol.dialect import Era
 from zcp_actors.sessions.asked import form_question, sampling_question
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from zcp_actors.actors import Ref
+    from zcp_actors.actors import Exit, Ref
     from zcp_actors.ports import Way
     from zcp_actors.sessions.handshake import Introduction
     from zcp_actors.wire import (
@@ -60,7 +61,13 @@ if TYPE_CHECKING:
         ReadResourceResult,
     )
 
+log = logging.getLogger("zcp_actors.sessions")
+
 VERSION = "0.1.0"
+
+MAX_VALIDATORS = 10_000
+"""Output schemas kept of one server: far above what a model can be shown, and names are the server's to invent."""
+
 _numbers = itertools.count(1)
 
 
@@ -72,6 +79,11 @@ class Backend(Supervisor[Any]):
     def __init__(self, limit: Limit) -> None:
         super().__init__()
         self.limit = limit
+
+    def on_child_exit(self, ref: Ref[Any], exit: Exit) -> None:
+        """Without its session a connection serves nobody."""
+        if ref.name == "session" and isinstance(exit.error, Exception):
+            raise exit.error
 
 
 class ZCPClientSession:
@@ -156,7 +168,11 @@ class ZCPClientSession:
         else:
             await self._start_link(runtime, session, name, restart)
         assert self._listener is not None
-        await self._listener.begin()
+        try:
+            await self._listener.begin()
+        except BaseException:
+            await self.close()
+            raise
 
     def _free_name(self, runtime: Any) -> str:
         wanted = self.name.replace("/", "-")[:64] or "server"
@@ -266,10 +282,13 @@ class ZCPClientSession:
 
     def _remember_schemas(self, listed: ListToolsResult) -> None:
         for tool in listed.tools:
-            if tool.output_schema is None:
-                self._validators.pop(tool.name, None)
-            else:
+            self._validators.pop(tool.name, None)
+            if tool.output_schema is None or len(self._validators) >= MAX_VALIDATORS:
+                continue
+            try:
                 self._validators[tool.name] = schemas.compile(tool.output_schema)
+            except SchemaError as error:
+                log.warning("%s lists an output schema that cannot be checked, of %s: %s", self.name, tool.name, error)
 
     async def call_tool(
         self,
@@ -369,10 +388,11 @@ class ZCPClientSession:
     async def set_logging_level(self, level: str) -> None:
         """Ask for log messages of this level and above: now, or with every later request where there is no session."""
         automaton: Any = self._open_session().automaton
+        params = from_wire(SetLevelRequestParams, {"level": level})
         if self.introduction.era is Era.STATELESS:
-            automaton.set_log_level(level)
+            automaton.set_log_level(params.level)
         else:
-            await self._ask("logging/setLevel", from_wire(SetLevelRequestParams, {"level": level}))
+            await self._ask("logging/setLevel", params)
 
     async def list_roots(self) -> ListRootsResult:
         """What our own roots provider tells servers."""
