@@ -29,4 +29,4 @@ def all_waiting(root: trio.lowlevel.Task, asking: Container[trio.lowlevel.Task])
 
 def _waits_for_nursery(task: trio.lowlevel.Task) -> bool:
     """The task is at the end of its innermost nursery's block. Where trio does not tell, it is not."""
-    return bool(getattr(task.child_nurseries[-1], "_parent_waiting_in_nested_child_finished", False))
+    return bool(getattr(task.child_nurseries[-1], "_parent_waiting_in_aexit", False))
