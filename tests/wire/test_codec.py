@@ -79,7 +79,7 @@ REFUSED = [
     (b'{"jsonrpc":"2.0","id":"\\ud800","method":"x"}', -32700, None, "request", "not JSON"),
     (b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":1,"a":2}}', -32700, 1, "request", 'duplicate key "a"'),
     (b'{"jsonrpc":"2.0","id":1,"id":2,"method":"x"}', -32700, None, "notification", 'duplicate key "id"'),
-    (b'{"jsonrpc":"2.0","id":1,"method":"x","method":"y"}', -32700, 1, None, 'duplicate key "method"'),
+    (b'{"jsonrpc":"2.0","id":1,"method":"x","method":"y"}', -32700, 1, "request", 'duplicate key "method"'),
     (b"[]", -32600, None, None, "batches are not part"),
     (b'[{"jsonrpc":"2.0","id":1,"method":"x"}]', -32600, None, None, "batches are not part"),
     (b"42", -32600, None, None, "got integer"),

@@ -31,7 +31,8 @@ _NEXT_KEY = re.compile(rb"\s*(" + _STRING + rb")\s*:")
 def from_rereading(raw: bytes) -> tuple[Kind | None, RequestId | None]:
     """Of text that a lenient reader accepts: duplicate keys, NaN, half surrogates, control characters, no UTF-8.
 
-    A key that stands twice in the envelope itself is left out; what nests too deeply is looked at from its ends.
+    An id that stands twice is left out; another key that does still tells the kind, so that a spoilt request never ends
+    a request of ours that has the same id. What nests too deeply is looked at from its ends.
     """
     outermost: list[tuple[str, Any]] = []
 
@@ -49,7 +50,7 @@ def from_rereading(raw: bytes) -> tuple[Kind | None, RequestId | None]:
     if not isinstance(value, dict):
         return None, None
     times = Counter(name for name, _ in outermost)
-    return _writable(*seems({name: item for name, item in outermost if times[name] == 1}))
+    return _writable(*seems({name: item for name, item in outermost if name != "id" or times[name] == 1}))
 
 
 def _writable(kind: Kind | None, id: RequestId | None) -> tuple[Kind | None, RequestId | None]:
