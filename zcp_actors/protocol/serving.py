@@ -129,8 +129,8 @@ class Served:
 
     @property
     def target(self) -> str:
-        """The tool's or prompt's name, or the resource's URI; empty for other methods."""
-        return getattr(self.params, "name", None) or getattr(self.params, "uri", None) or ""
+        """See `target_of`."""
+        return target_of(self.params)
 
 
 class Server:
@@ -347,6 +347,11 @@ class Server:
 def refused(id: RequestId, error: RPCError) -> Send:
     """The reply of a request that is not carried out."""
     return Send(ErrorResponse(id, error.code, error.message, error.data), id)
+
+
+def target_of(params: Any) -> str:
+    """The tool's or prompt's name, or the resource's URI; empty for other methods."""
+    return getattr(params, "name", None) or getattr(params, "uri", None) or ""
 
 
 def changes(kind: str, uri: str | None) -> str:

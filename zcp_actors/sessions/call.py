@@ -21,6 +21,7 @@ from zcp_actors.protocol.journal import Recorded
 from zcp_actors.protocol.questions import Question
 from zcp_actors.protocol.serving import Phase
 from zcp_actors.sessions.context import Context
+from zcp_actors.sessions.reporting import Report
 from zcp_actors.sessions.waiting import all_waiting
 from zcp_actors.wire import plain, to_wire
 
@@ -121,11 +122,17 @@ class Call(Job):
         asked_key = self.session.asked(self, Question(method, content, key), params, slot)
         task = trio.lowlevel.current_task()
         self._asking.add(task)
+        recorder = self.session.runtime.recorder
+        report = None
+        if recorder.enabled:
+            report = Report(recorder, "question", f"{self.path}/{asked_key}", method, self.served.target).begin()
         try:
             if not slot.settled and self._quiet(task):
                 self.session.quiet(self)
             return await slot.wait()
         finally:
+            if report is not None:
+                report.end(slot)
             self._asking.discard(task)
             if not slot.settled:
                 self.session.gave_up(self, asked_key)

@@ -30,10 +30,12 @@ from zcp_actors.errors import (
 )
 from zcp_actors.protocol.asking import Incoming
 from zcp_actors.protocol.effects import Deliver, Effect, Pend, Progress, Send, Settle, Withdraw
+from zcp_actors.protocol.serving import target_of
 from zcp_actors.protocol.stateless_client import StatelessClient
 from zcp_actors.sessions.notices import tell_listener
 from zcp_actors.sessions.pending import OPEN, PendingRequest, Status
 from zcp_actors.sessions.policy import Ledger, Policy
+from zcp_actors.sessions.reporting import Report
 from zcp_actors.sessions.server import settle
 from zcp_actors.sessions.timeouts import Patience, Stopwatch, Timeouts
 from zcp_actors.wire import ErrorResponse, Request, Response
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from zcp_actors.ports import Connection
     from zcp_actors.protocol.asking import Client, Sent
     from zcp_actors.sessions.handshake import Introduction
+    from zcp_actors.sessions.notices import Telling
     from zcp_actors.sessions.providers import Providers
     from zcp_actors.sessions.runtime import Runtime
     from zcp_actors.wire import Message, Model
@@ -105,6 +108,8 @@ class ClientSession(Cell["Message | Decided"]):
         self.introduction: Introduction | None = None
         """What the server said of itself; kept over reconnections."""
         self._own = 0
+        self.telling: dict[int, Telling] = {}
+        """The async listeners at work; see `notices`."""
         self.on_notification: Callable[[str, Any], None] | None = None
         self.on_reopened: Callable[[], None] | None = None
 
@@ -290,10 +295,17 @@ class ClientSession(Cell["Message | Decided"]):
         automaton = self.automaton
         outgoing.sent, effects = automaton.request(outgoing, method, params)
         self._watch(outgoing, now)
+        recorder = self.runtime.recorder
+        report = None
+        if recorder.enabled:
+            path = f"{self.me.path}/request-{outgoing.sent.token}"
+            report = Report(recorder, "request", path, method, target_of(params)).begin()
         self.perform(effects)
         try:
             return await outgoing.reply.wait()
         finally:
+            if report is not None:
+                report.end(outgoing.reply)
             if outgoing.timer is not None:
                 outgoing.timer.disarm()
             if not outgoing.sent.settled:

@@ -147,6 +147,8 @@ class PendingRequest:
         if recorder.enabled:
             path = f"{self.session.me.path}/pending-{self.question.number}"
             recorder.transition("pending", path, old.value, status.value, method=self.method)
+            if old is Status.QUEUED:
+                recorder.wait("wait_for capacity", path, self.since, trio.current_time(), status.value)
             if status not in OPEN:
                 thing = f"wait_for {self.method}"
                 recorder.wait(thing, path, self.since, trio.current_time(), status.value)

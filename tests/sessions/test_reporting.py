@@ -1,0 +1,85 @@
+"""What a recorder hears of sessions, requests, calls, questions and pending requests."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+import trio
+from session_world import both_eras, opened
+
+from zcp_actors import Context, FastZCP, Inbox, Timeouts
+from zcp_actors.errors import RequestTimeout, RPCError
+
+
+@attrs.define
+class Heard:
+    """A recorder that keeps what it is told."""
+
+    enabled: bool = True
+    moves: list = attrs.Factory(list)
+    waits: list = attrs.Factory(list)
+
+    def transition(self, subject, path, old, new, **facts):
+        self.moves.append((subject, path.rsplit("/", 1)[-1], old, new, facts))
+
+    def wait(self, thing, path, began, ended, outcome, **facts):
+        self.waits.append((thing, ended - began, outcome))
+
+    def restart(self, path, exit, delay, attempt): ...
+
+    def of(self, subject):
+        return [(old, new) for each, _, old, new, _ in self.moves if each == subject]
+
+
+app = FastZCP("desk")
+
+
+@app.tool
+async def ask(ctx: Context) -> str:
+    return (await ctx.elicit("Go on?")).action
+
+
+@app.tool
+async def slow() -> None:
+    await trio.sleep(3600)
+
+
+@app.tool
+async def failing() -> None:
+    raise RPCError(-32050, "no")
+
+
+@both_eras
+async def test_a_call_that_asks_is_told_from_request_to_question_and_back(era, autojump_clock):
+    heard = Heard()
+    async with opened(app, era, runtime={"recorder": heard}, elicitation_handler=Inbox()) as client:
+        heard.moves.clear()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.call_tool, "ask")
+            await trio.sleep(5)
+            [pending] = client.runtime.pending()
+            client.runtime.answer(pending.id, True)
+
+    assert heard.of("request") == [("", "asked"), ("asked", "completed")]
+    assert heard.of("pending") == [("received", "awaiting approval"), ("awaiting approval", "answered")]
+    assert ("wait_for elicitation/create", pytest.approx(5), "answered") in heard.waits
+    # Where the handler is parked its question is answered; where it is suspended the run ends and asks again.
+    answered = ("asked", "completed")
+    assert heard.of("question")[-1] == answered
+    assert [move for move in heard.of("call") if move[1] == "ended"] == [("running", "ended")]
+
+
+@pytest.mark.parametrize(
+    ("tool", "timeouts", "outcome"),
+    [("failing", None, "failed"), ("slow", Timeouts(idle=1, total=1), "timed out"), ("slow", None, "cancelled")],
+)
+@both_eras
+async def test_what_ends_otherwise_never_looks_completed(era, tool, timeouts, outcome, autojump_clock):
+    heard = Heard()
+    async with opened(app, era, runtime={"recorder": heard}) as client:
+        heard.moves.clear()
+        with trio.move_on_after(5):
+            with pytest.raises((RPCError, RequestTimeout)):
+                await client.call_tool(tool, timeouts=timeouts)
+
+    assert heard.of("request") == [("", "asked"), ("asked", outcome)]

@@ -1,0 +1,60 @@
+"""
+What sessions tell the recorder of their requests and questions.
+
+Owns the words: which outcome is called what, so that a cancelled request never looks like a success.
+Refuses to keep anything; it is called only where a recorder listens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from zcp_actors.errors import ConnectionLost, RequestTimeout, ZCPError
+
+if TYPE_CHECKING:
+    from zcp_actors.actors import Reply
+    from zcp_actors.ports import Recorder
+
+
+def outcome_of(reply: Reply[Any]) -> tuple[str, dict[str, Any]]:
+    """How a request or question ended, in one word, and the facts that tell more."""
+    if not reply.settled:
+        return "cancelled", {}
+    try:
+        result = reply.result()
+    except RequestTimeout as error:
+        return "timed out", {"error": type(error).__name__, "kind": error.kind}
+    except ConnectionLost as error:
+        return "lost", {"error": type(error).__name__}
+    except ZCPError as error:
+        return "failed", {"error": type(error).__name__, "code": getattr(error, "code", None)}
+    return ("tool error" if getattr(result, "is_error", False) else "completed"), {}
+
+
+@attrs.frozen
+class Report:
+    """One request or question that is on its way, as the recorder hears of it. Made where a recorder listens."""
+
+    recorder: Recorder
+    subject: str
+    path: str
+    method: str
+    target: str
+    began: float = attrs.field(factory=trio.current_time)
+
+    def begin(self) -> Report:
+        """It is asked."""
+        self.recorder.transition(self.subject, self.path, "", "asked", method=self.method, target=self.target)
+        return self
+
+    def end(self, reply: Reply[Any]) -> None:
+        """It has ended: the transition, and for a question the wait it was."""
+        outcome, facts = outcome_of(reply)
+        facts["method"] = self.method
+        self.recorder.transition(self.subject, self.path, "asked", outcome, **facts)
+        if self.subject == "question":
+            thing = f"wait_for {self.method}"
+            self.recorder.wait(thing, self.path, self.began, trio.current_time(), outcome, **facts)
