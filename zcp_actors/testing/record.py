@@ -67,10 +67,6 @@ class Record(Generic[T]):
         self._closed = self._closed or why
         self._wake()
 
-    def reopen(self) -> None:
-        """More may come after all."""
-        self._closed = None
-
     def _wake(self) -> None:
         self._changed.set()
         self._changed = trio.Event()

@@ -53,7 +53,7 @@ class ScriptedServer(ScriptedPeer):
         """`reconnects`: it is opened by a link, as a process is, so a supervised client opens it again."""
         self.capabilities = CAPABILITIES if capabilities is None else capabilities
         self.instructions = instructions
-        self.at_once = not reconnects
+        self.at_once, self._comes_back = not reconnects, reconnects
         self.connections = 0
         """How often a client has connected."""
         super().__init__(era, automatic)
@@ -126,7 +126,6 @@ class ScriptedServer(ScriptedPeer):
         self._session = session
         self.connections += 1
         self._ended = trio.Event()
-        self._came.reopen()
 
 
 @asynccontextmanager
