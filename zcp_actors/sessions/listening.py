@@ -10,12 +10,14 @@ is heard twice or missed in between. What may have been missed while a connectio
 from __future__ import annotations
 
 import itertools
+import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from zcp_actors.actors import Job, Reply
-from zcp_actors.errors import ConnectionLost, UsageError, ZCPError
+from zcp_actors.errors import ConnectionLost, RequestTimeout, RPCError, SessionClosed, UsageError, ZCPError
 from zcp_actors.ports import Changed
 from zcp_actors.protocol.stateless_client import StatelessClient
 from zcp_actors.sessions.notices import tell_listener
@@ -30,6 +32,8 @@ from zcp_actors.wire.meta_keys import SUBSCRIPTION_ID
 if TYPE_CHECKING:
     from zcp_actors.sessions.client import ClientSession
 
+log = logging.getLogger("zcp_actors.sessions")
+
 MAX_SUBSCRIBED = 1000
 """Resources of one server that a host follows; what a server of ours accepts as well."""
 
@@ -39,10 +43,13 @@ KINDS = {f"notifications/{kind}/list_changed": kind for kind in ("tools", "promp
 class Stream(Job):
     """One listen stream: open until it is replaced, the session ends, or the connection does."""
 
-    __slots__ = ("acknowledged", "id", "listener", "number", "wanted")
+    __slots__ = ("acknowledged", "gap", "id", "listener", "number", "params")
 
     def __init__(self, listener: Listener, wanted: SubscriptionFilter, number: int) -> None:
-        self.listener, self.wanted, self.number = listener, wanted, number
+        self.listener, self.number = listener, number
+        self.params = SubscriptionsListenRequestParams(notifications=wanted)
+        self.gap = False
+        """It was broken off; what changed since is reported as a gap when it stands again, not before."""
         self.acknowledged: Reply[None] = Reply()
         self.id: Any = None
         """The subscription's id at the server, from its acknowledgement."""
@@ -55,17 +62,17 @@ class Stream(Job):
     async def run(self) -> None:
         """Hold the stream open; after a lost connection, open it again and report the gap."""
         session = self.listener.session
-        params = SubscriptionsListenRequestParams(notifications=self.wanted)
         try:
             while True:
                 try:
-                    await session.request("subscriptions/listen", params, timeouts=NO_TIMEOUTS)
-                    return
+                    await session.request("subscriptions/listen", self.params, timeouts=NO_TIMEOUTS)
+                    break
                 except ConnectionLost:
-                    await session.ready()
-                    self.listener.report_gaps()
+                    self.gap = True
+                    await session.ready(math.inf)
+            self.listener.ended(self, SessionClosed("the server ended the listen stream"))
         except ZCPError as error:
-            self.acknowledged.fail(error)
+            self.listener.ended(self, error)
 
 
 class Resubscribing(Job):
@@ -78,11 +85,13 @@ class Resubscribing(Job):
 
     async def run(self) -> None:
         """Subscribe; a server that refuses or goes again is tried at the next reconnection."""
-        try:
-            for uri in sorted(self.listener.uris):
+        for uri in sorted(self.listener.uris):
+            try:
                 await self.listener.session.request("resources/subscribe", SubscribeRequestParams(uri=uri))
-        except ZCPError:
-            return
+            except RPCError as error:
+                log.warning("%s does not tell of %s any more: %s", self.listener.session.name, uri, error)
+            except ZCPError:
+                return
         self.listener.report_gaps()
 
 
@@ -102,7 +111,11 @@ class Listener:
     async def begin(self) -> None:
         """Follow the lists, when somebody wants to hear of them. The stateful era needs no asking."""
         if self.session.providers.changed is not None and self._stateless:
-            await self._replace()
+            try:
+                async with self._turn:
+                    await self._replace()
+            except RPCError as error:
+                log.warning("%s does not tell of changes: %s", self.session.name, error)
 
     @property
     def _stateless(self) -> bool:
@@ -110,22 +123,24 @@ class Listener:
 
     async def subscribe(self, uri: str) -> None:
         """Hear of updates of this resource. Returns when the server has agreed; raises what it refuses with."""
-        if uri in self.uris:
-            return
-        if len(self.uris) >= MAX_SUBSCRIBED:
-            raise UsageError(f"{MAX_SUBSCRIBED} resources of {self.session.name} are followed already; leave some")
-        self.uris.add(uri)
-        try:
-            await self._apply("resources/subscribe", uri)
-        except BaseException:
-            self.uris.discard(uri)
-            raise
+        async with self._turn:
+            if uri in self.uris:
+                return
+            if len(self.uris) >= MAX_SUBSCRIBED:
+                raise UsageError(f"{MAX_SUBSCRIBED} resources of {self.session.name} are followed already; leave some")
+            self.uris.add(uri)
+            try:
+                await self._apply("resources/subscribe", uri)
+            except BaseException:
+                self.uris.discard(uri)
+                raise
 
     async def unsubscribe(self, uri: str) -> None:
         """Hear no more of this resource."""
-        if uri in self.uris:
-            self.uris.discard(uri)
-            await self._apply("resources/unsubscribe", uri)
+        async with self._turn:
+            if uri in self.uris:
+                self.uris.discard(uri)
+                await self._apply("resources/unsubscribe", uri)
 
     async def _apply(self, method: str, uri: str) -> None:
         if self._stateless:
@@ -135,19 +150,24 @@ class Listener:
 
     async def _replace(self) -> None:
         """Open a stream for what is wanted now, and only when it stands close the one before."""
-        async with self._turn:
-            stream, old = Stream(self, self._wanted(), next(self._numbers)), self._stream
-            self._opening = stream
-            self.session.submit(stream)
-            try:
-                with trio.fail_after(self.session.timeouts.idle):
-                    await stream.acknowledged.wait()
-            except BaseException:
-                self._opening, self._stream = None, old
-                stream.cancel("the listen stream was not acknowledged")
-                raise
-            if old is not None:
-                old.cancel("replaced by another listen stream")
+        stream, old = Stream(self, self._wanted(), next(self._numbers)), self._stream
+        self._opening = stream
+        self.session.submit(stream)
+        try:
+            await self._acknowledgement(stream)
+        except BaseException:
+            self._opening, self._stream = None, old
+            stream.cancel("the listen stream was not acknowledged")
+            raise
+        if old is not None:
+            old.cancel("replaced by another listen stream")
+
+    async def _acknowledgement(self, stream: Stream) -> None:
+        limit = self.session.timeouts.idle
+        with trio.move_on_after(limit):
+            await stream.acknowledged.wait()
+            return
+        raise RequestTimeout("subscriptions/listen", limit, "idle")
 
     def _wanted(self) -> SubscriptionFilter:
         lists = self.session.providers.changed is not None or None
@@ -170,11 +190,27 @@ class Listener:
 
     def _acknowledged(self, id: Any) -> None:
         """From this step on the new stream counts, or the old one under its new id after a reconnection."""
-        if self._opening is not None:
-            self._stream, self._opening = self._opening, None
-        if self._stream is not None:
-            self._stream.id = id
-            self._stream.acknowledged.set(None)
+        sent = self.session.automaton.requests.get(id) if self.session.automaton is not None else None
+        for stream in (self._opening, self._stream):
+            if sent is not None and stream is not None and stream.params is sent.params:
+                self._stands(stream, id)
+
+    def _stands(self, stream: Stream, id: Any) -> None:
+        if stream is self._opening:
+            self._stream, self._opening = stream, None
+        stream.id = id
+        stream.acknowledged.set(None)
+        if stream.gap:
+            stream.gap = False
+            self.report_gaps()
+
+    def ended(self, stream: Stream, error: ZCPError) -> None:
+        """A stream came to nothing, or to its end; without one, nothing is heard until the next subscription."""
+        stream.acknowledged.fail(error)
+        if stream is self._stream and self.session.me.status == "running":
+            self._stream = None
+            log.warning("%s tells of changes no more: %s", self.session.name, error)
+            self.report_gaps()
 
     def _current(self, params: Any) -> bool:
         """In the overlap of two streams, only one of them counts."""
