@@ -268,7 +268,7 @@ async def test_an_error_in_a_handler_ends_one_call_only(era, caplog, autojump_cl
 @both_eras
 async def test_a_session_cell_that_crashes_fails_its_callers_and_nobody_else(era, witness, monkeypatch, autojump_clock):
     async with (
-        open_runtime(grace=1) as runtime,
+        open_runtime(grace=1),
         memory_client(lingering(witness), era=era, name="doomed") as doomed,
         memory_client(lingering(witness), era=era, name="other") as other,
         trio.open_nursery() as nursery,
