@@ -37,9 +37,12 @@ def model(request):
 @pytest.mark.parametrize("size", [1, 7, None])
 async def test_slices_of_any_size_carry_whole_conversations(era, size, autojump_clock):
     pieces = ByteFaults(slice=size)
-    async with open_runtime(), no_leaks():
-        async with byte_client(make_app(), client=pieces, server=pieces, era=era, sampling_handler=model) as client:
-            result = await client.call_tool("say", {"text": "grüße\n"})
+    async with (
+        open_runtime(),
+        no_leaks(),
+        byte_client(make_app(), client=pieces, server=pieces, era=era, sampling_handler=model) as client,
+    ):
+        result = await client.call_tool("say", {"text": "grüße\n"})
 
     assert result.content[0].text == "grüße\n · model of grüße\n"
 
@@ -87,11 +90,14 @@ async def test_a_result_that_cannot_be_read_fails_its_own_call_only(era, autojum
 
 @each_era
 async def test_a_message_longer_than_the_limit_is_refused_and_the_next_one_is_read(era, autojump_clock):
-    async with open_runtime(), no_leaks():
-        async with byte_client(make_app(), max_message=4000, era=era, sampling_handler=lambda _: "ok") as client:
-            with pytest.raises(RPCError, match="4000"):
-                await client.call_tool("say", {"text": "x" * 5000})
-            assert (await client.call_tool("say", {"text": "y"})).content[0].text == "y · ok"
+    async with (
+        open_runtime(),
+        no_leaks(),
+        byte_client(make_app(), max_message=4000, era=era, sampling_handler=lambda _: "ok") as client,
+    ):
+        with pytest.raises(RPCError, match="4000"):
+            await client.call_tool("say", {"text": "x" * 5000})
+        assert (await client.call_tool("say", {"text": "y"})).content[0].text == "y · ok"
 
 
 async def test_message_faults_and_byte_faults_add_up(autojump_clock):

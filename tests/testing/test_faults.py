@@ -91,9 +91,12 @@ async def test_a_dropped_reply_is_a_request_timeout(era, autojump_clock):
 @each_era
 async def test_a_dropped_request_never_reaches_the_server(era, autojump_clock):
     app = make_app()
-    async with open_runtime(), no_leaks():
-        async with faulty(app, Plan(Rule(Drop(), **CALL)), era=era, timeouts=Timeouts(idle=20)) as client:
-            assert await outcomes(client, 2) == [RequestTimeout, RequestTimeout]
+    async with (
+        open_runtime(),
+        no_leaks(),
+        faulty(app, Plan(Rule(Drop(), **CALL)), era=era, timeouts=Timeouts(idle=20)) as client,
+    ):
+        assert await outcomes(client, 2) == [RequestTimeout, RequestTimeout]
     assert app.calls == []
 
 
@@ -173,10 +176,13 @@ async def test_a_reordered_message_arrives_after_as_many_as_it_was_told(autojump
 
 @each_era
 async def test_a_reordered_message_that_nothing_overtakes_goes_on_after_its_patience(era, autojump_clock):
-    async with open_runtime(), no_leaks():
-        async with faulty(make_app(), Plan(Rule(Reorder(patience=3), **REPLY)), era=era) as client:
-            assert await outcomes(client, 1) == [0]
-            assert trio.current_time() == pytest.approx(3)
+    async with (
+        open_runtime(),
+        no_leaks(),
+        faulty(make_app(), Plan(Rule(Reorder(patience=3), **REPLY)), era=era) as client,
+    ):
+        assert await outcomes(client, 1) == [0]
+        assert trio.current_time() == pytest.approx(3)
 
 
 @each_era
@@ -255,6 +261,40 @@ async def test_under_a_random_mix_every_caller_gets_its_own_answer_or_a_typed_er
         assert outcome in (n, RequestTimeout, ConnectionLost, RPCError), (n, outcome)
     assert plan.happened
     assert f"RandomPlan({seed}" in capsys.readouterr().out
+
+
+@each_era
+@pytest.mark.parametrize("reconnects", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+async def test_whole_conversations_survive_a_random_mix(era, reconnects, seed, autojump_clock):
+    """Calls that ask back, callers that leave, connections that break and come back: no hang, no crossing, no leak."""
+
+    async def slow_model(request):
+        await trio.sleep(seed)
+        return request.messages[0].content.text
+
+    ends = {}
+
+    async def call(client, n):
+        with trio.move_on_after((2, 5, 1000)[n % 3]):
+            try:
+                ends[n] = (await client.call_tool("ask", {"n": n})).content[0].text
+            except (RequestTimeout, ConnectionLost, RPCError) as error:
+                ends[n] = error
+
+    async with open_runtime() as runtime, no_leaks():
+        plan = RandomPlan(seed, drop=0.05, delay=0.15, duplicate=0.1, reorder=0.15, cut=0.01, longest_delay=30)
+        options = {"era": era, "sampling_handler": slow_model, "timeouts": Timeouts(idle=20, total=100)}
+        client = await runtime.connect(faulty(make_app(), plan, reconnects=reconnects, **options))
+        with trio.fail_after(1000):
+            async with trio.open_nursery() as nursery:
+                for n in range(30):
+                    nursery.start_soon(call, client, n)
+                    await trio.sleep(n % 2)
+        await client.close()
+
+    assert [text for n, text in ends.items() if isinstance(text, str) and text != f"question {n}"] == []
+    assert plan.happened
 
 
 async def test_the_same_seed_is_the_same_run(autojump_clock):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from zcp_actors import Actor, FastZCP, Inbox, memory_client, open_runtime
+from zcp_actors import Actor, Context, FastZCP, Inbox, memory_client, open_runtime
 from zcp_actors.actors import Job
 from zcp_actors.testing import no_leaks, open_probe, scripted_server
 
@@ -78,14 +78,17 @@ async def test_a_job_a_timer_and_unhandled_mail_are_reported(autojump_clock):
 
 
 async def test_an_open_client_its_request_and_its_question_are_reported():
-    async with open_runtime(), scripted_server("2025-11-25", elicitation_handler=Inbox()) as (client, peer):
-        async with trio.open_nursery() as nursery:
-            with pytest.raises(AssertionError) as caught:
-                async with no_leaks(tasks=False):
-                    nursery.start_soon(client.call_tool, "slow")
-                    await peer.request()
-                    peer.start("elicitation/create", FORM)
-            nursery.cancel_scope.cancel()
+    async with (
+        open_runtime(),
+        scripted_server("2025-11-25", elicitation_handler=Inbox()) as (client, peer),
+        trio.open_nursery() as nursery,
+    ):
+        with pytest.raises(AssertionError) as caught:
+            async with no_leaks(tasks=False):
+                nursery.start_soon(client.call_tool, "slow")
+                await peer.request()
+                peer.start("elicitation/create", FORM)
+        nursery.cancel_scope.cancel()
 
     report = str(caught.value)
     assert "request tools/call in flight to scripted" in report
@@ -127,6 +130,22 @@ async def test_parked_workers_are_no_leak():
         async with no_leaks():
             await client.call_tool("nothing")
         assert runtime.workers.parked > 0
+
+
+async def test_a_suspended_call_leaves_no_timer():
+    """A step of questions closes after 50 ms for branches at work; when the call has ended, nothing waits for that."""
+    app = FastZCP("Demo")
+
+    @app.tool
+    async def ask(ctx: Context) -> str:
+        return (await ctx.sample("q", max_tokens=5)).content.text
+
+    async with (
+        open_runtime(),
+        memory_client(app, era="2026-07-28", sampling_handler=lambda _: "a") as client,
+        no_leaks(),
+    ):
+        await client.call_tool("ask")
 
 
 async def test_what_is_just_ending_may_end():

@@ -162,13 +162,15 @@ async def test_a_withdrawn_question_is_not_answered():
 
 
 async def test_a_script_that_is_cancelled_withdraws_its_question(autojump_clock):
-    async with open_runtime() as runtime:
-        async with scripted_server(OLD, elicitation_handler=Inbox()) as (_, peer):
-            with trio.move_on_after(1):
-                await peer.ask("elicitation/create", FORM)
+    async with (
+        open_runtime() as runtime,
+        scripted_server(OLD, elicitation_handler=Inbox()) as (_, peer),
+    ):
+        with trio.move_on_after(1):
+            await peer.ask("elicitation/create", FORM)
 
-            assert runtime.pending() == ()
-            assert peer.transcript.outline()[-1] == "server notifications/cancelled"
+        assert runtime.pending() == ()
+        assert peer.transcript.outline()[-1] == "server notifications/cancelled"
 
 
 async def test_a_2026_peer_asks_inside_a_result_and_gets_the_answers_with_the_retry():
@@ -272,10 +274,12 @@ async def test_a_supervised_client_comes_back_to_a_peer_that_reconnects(autojump
 async def test_nothing_is_left_behind_by_a_scripted_conversation():
     async with open_runtime(), no_leaks():
         for era in (OLD, NEW):
-            async with scripted_server(era, log_handler=print, changed_handler=print) as (client, peer):
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(client.list_tools)
-                    peer.reply(await peer.request("tools/list"), {"tools": []})
+            async with (
+                scripted_server(era, log_handler=print, changed_handler=print) as (client, peer),
+                trio.open_nursery() as nursery,
+            ):
+                nursery.start_soon(client.list_tools)
+                peer.reply(await peer.request("tools/list"), {"tools": []})
 
 
 def test_an_unknown_era_is_refused_with_the_known_ones():

@@ -16,12 +16,14 @@ class Carried:
     """The common half of `ports.Connection` wrappers."""
 
     transport: str
+    always_replies: bool
     connection: Connection
     """The one beneath."""
 
     def carry_by(self, connection: Connection) -> None:
         """Set the one beneath, before anything is posted."""
         self.connection, self.transport = connection, connection.transport
+        self.always_replies = getattr(connection, "always_replies", False)
 
     @property
     def dialect(self) -> Any:
