@@ -1,12 +1,14 @@
 """
 A server of ours over stdio, with one entry for each feature, and a tool that tells what happened in it.
 
-`zcp_server.py [era]`: with an era it serves that one only.
+`zcp_server.py [era [drain]]`: with an era other than "any" it serves that one only; `drain` is in seconds.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections import Counter
 
 import attrs
@@ -121,6 +123,26 @@ async def wait_for_guest(ctx: Context) -> str:
 
 
 @app.tool
+async def nap(seconds: float) -> str:
+    events["napping"] += 1
+    await trio.sleep(seconds)
+    return "rested"
+
+
+@app.tool
+def block(seconds: float) -> str:
+    """A plain function: it runs in a thread, which nothing can interrupt."""
+    events["blocking"] += 1
+    time.sleep(seconds)
+    return "unblocked"
+
+
+@app.tool
+async def large(mebibytes: int) -> str:
+    return "x" * (mebibytes * 1024 * 1024)
+
+
+@app.tool
 async def gate() -> str:
     """Answer when `open_gates` is called."""
     await gates.wait()
@@ -147,7 +169,7 @@ async def stay(name: str) -> str:
 @app.tool
 async def tell() -> dict[str, int]:
     """What happened here so far, and how many handlers run beside this one."""
-    return {"running": len(running), **events}
+    return {"pid": os.getpid(), "running": len(running), **events}
 
 
 @app.resource("pantry://menu", mime_type="text/plain")
@@ -171,9 +193,10 @@ async def dishes(argument: str, value: str) -> list[str]:
     return [name for name in ("bread", "broth", "soup") if name.startswith(value)]
 
 
-async def main(era: str | None = None) -> None:
+async def main(era: str = "any", drain: str = "5") -> None:
     async with open_runtime() as runtime:
-        await serve_stdio(runtime, stdio_server(app, era=era))
+        server = stdio_server(app, era=None if era == "any" else era)
+        await serve_stdio(runtime, server, drain=float(drain))
 
 
 if __name__ == "__main__":
