@@ -28,6 +28,9 @@ SAMPLING, ELICITATION, ROOTS = "sampling/createMessage", "elicitation/create", "
 QUESTIONS = frozenset({SAMPLING, ELICITATION, ROOTS})
 """The methods by which a server asks a client; the only ones an `inputRequests` map may hold."""
 
+ASKING = frozenset({"tools/call", "prompts/get", "resources/read"})
+"""2026-07-28: the only methods whose result may be `input_required`."""
+
 EMBEDDED: Any = {ELICITATION: ElicitRequest, SAMPLING: CreateMessageRequest, ROOTS: ListRootsRequest}
 """The shape of a question inside an `input_required` result, by its method."""
 ANSWERS: Any = {ELICITATION: ElicitResult, SAMPLING: CreateMessageResult, ROOTS: ListRootsResult}

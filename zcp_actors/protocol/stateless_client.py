@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zcp_actors.errors import InvalidResult, RequestCancelled, RPCError, ZCPError
 from zcp_actors.protocol.asking import Client, Incoming, Sent
-from zcp_actors.protocol.capabilities import QUESTIONS, refusal
+from zcp_actors.protocol.capabilities import ASKING, QUESTIONS, refusal
 from zcp_actors.protocol.effects import Effect, Pend
 from zcp_actors.wire import ErrorResponse, InputRequiredResult, Request, RequestParams, to_wire, v2026_07_28
 from zcp_actors.wire.meta_keys import CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROTOCOL_VERSION
@@ -88,6 +88,8 @@ class StatelessClient(Client):
     def _fault(self, sent: Sent, result: InputRequiredResult) -> InvalidResult | None:
         """What is wrong with this round, if anything."""
         asked = result.input_requests or {}
+        if sent.method not in ASKING:
+            return InvalidResult(f"{sent.method}: its result may not be input_required")
         if sent.rounds > MAX_ROUNDS:
             return InvalidResult(f"{sent.method}: the server asked {MAX_ROUNDS} times and still has no result")
         if not asked and result.request_state is None:

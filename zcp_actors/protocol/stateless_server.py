@@ -21,8 +21,9 @@ from zcp_actors.errors import (
     Overloaded,
     RPCError,
     UnsupportedVersion,
+    UsageError,
 )
-from zcp_actors.protocol.capabilities import ANSWERS, EMBEDDED
+from zcp_actors.protocol.capabilities import ANSWERS, ASKING, EMBEDDED
 from zcp_actors.protocol.effects import Arm, Effect, Open, Seal, Send, Start, Suspend
 from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Phase, Served, Server, changes, refused
 from zcp_actors.wire import (
@@ -233,6 +234,11 @@ class StatelessServer(Server):
         return [Send(Response(call.id, InputRequiredResult(input_requests=asked, request_state=state)), call.id)]
 
     # -------------------------------------------------------------------------------------------- from the handler
+    def asked(self, call: Served, question: Question, params: Model, slot: Any) -> tuple[str, list[Effect]]:
+        if call.method not in ASKING:
+            raise UsageError(f"{call.method} cannot ask the client: only {', '.join(sorted(ASKING))} can")
+        return super().asked(call, question, params, slot)
+
     def _ask(self, call: Served, key: str, question: Question, params: Model, slot: Any) -> list[Effect]:
         call.open[key] = Pending(question.method, params, slot)
         if self.always_replay:

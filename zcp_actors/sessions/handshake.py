@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from zcp_actors.errors import ConnectionLost, RequestTimeout, SessionClosed, ZCPError
+from zcp_actors.errors import ConnectionLost, RequestTimeout, SessionClosed, UnsupportedVersion, ZCPError
 from zcp_actors.protocol.dialect import SILENCE_SECONDS, Era, after_discover, after_initialize, make_client
 from zcp_actors.sessions.timeouts import Timeouts
 from zcp_actors.wire import RequestParams
@@ -67,7 +67,10 @@ async def introduce(
 def _agreed(outcome: Any, era: Era | None) -> Era:
     if isinstance(outcome, ConnectionLost | SessionClosed) or (era is not None and isinstance(outcome, Exception)):
         raise outcome
-    return after_discover(outcome) if era is None else era
+    agreed = after_discover(outcome)
+    if era is not None and agreed is not era:
+        raise UnsupportedVersion(era.value, outcome.supported_versions)
+    return agreed
 
 
 async def _discover(session: ClientSession, *, patient: bool) -> Any:

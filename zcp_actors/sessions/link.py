@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from zcp_actors.actors import Actor
-from zcp_actors.errors import ConnectionLost, ZCPError
+from zcp_actors.errors import ConnectionLost, InvalidResult, RequestTimeout, RPCError, ZCPError
 from zcp_actors.protocol.dialect import Era
 from zcp_actors.sessions.handshake import introduce
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from zcp_actors.ports import Channel, Way
     from zcp_actors.sessions.client import ClientSession
@@ -82,13 +82,13 @@ class Link(Actor[Any]):
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[None]:
         """A connection whose server has introduced itself. One that ends at our first question is tried once more."""
-        era = self._era or (_eras.get(self._way.identity) if self._way.identity else None)
-        tries = [era] if era is not None else [None, Era.STATEFUL]
-        for each in tries:
+        known = _eras.get(self._way.identity) if self._way.identity and self._era is None else None
+        tries: list[Era | None] = [self._era] if self._era is not None else [None, Era.STATEFUL]
+        for each, more in attempts(known, tries):
             self._serving, self._drop = False, None
             async with self._way.open(self.runtime) as channel, trio.open_nursery() as nursery:
                 nursery.start_soon(self._read, channel)
-                if await self._introduce(channel, each, last=each is tries[-1]):
+                if await self._introduce(channel, each, more):
                     self._serving = True
                     if self._drop is not None:
                         raise self._drop
@@ -107,19 +107,29 @@ class Link(Actor[Any]):
             if self._serving:
                 raise
 
-    async def _introduce(self, channel: Channel, era: Era | None, *, last: bool) -> bool:
-        """Agree with the server. False when it ended because of our first question, and may be asked the older way."""
+    async def _introduce(self, channel: Channel, era: Era | None, more: tuple[type[Exception], ...]) -> bool:
+        """Agree with the server. False when that failed by one of `more`: then it is asked another way."""
         session = self._session
         if session.resume(channel):
             return True
         try:
             introduction = await introduce(session, channel, self._me, era)
-        except ConnectionLost:
-            if last:
-                raise
+        except more:
+            _eras.pop(self._way.identity or "", None)
             return False
         remember(self._way.identity, introduction.era)
         return True
+
+
+def attempts(known: Era | None, tries: list[Era | None]) -> Iterator[tuple[Era | None, tuple[type[Exception], ...]]]:
+    """How to ask, one way after the other, and which failure of each leads to the next.
+
+    The era that a server is remembered for is a hint: a server that denies it has become another.
+    """
+    if known is not None:
+        yield known, (RPCError, RequestTimeout, InvalidResult)
+    for era in tries:
+        yield era, () if era is tries[-1] else (ConnectionLost,)
 
 
 def lone(error: Exception) -> Exception:

@@ -23,14 +23,17 @@ from zcp_actors.protocol.stateless_client import StatelessClient
 from zcp_actors.sessions.notices import tell_listener
 from zcp_actors.sessions.timeouts import NO_TIMEOUTS
 from zcp_actors.wire import (
+    SetLevelRequestParams,
     SubscribeRequestParams,
     SubscriptionFilter,
     SubscriptionsListenRequestParams,
+    from_wire,
 )
 from zcp_actors.wire.meta_keys import SUBSCRIPTION_ID
 
 if TYPE_CHECKING:
     from zcp_actors.sessions.client import ClientSession
+    from zcp_actors.wire import Model
 
 log = logging.getLogger("zcp_actors.sessions")
 
@@ -76,7 +79,7 @@ class Stream(Job):
 
 
 class Resubscribing(Job):
-    """After a reconnection in the stateful era: subscribe again to everything, then report the gap."""
+    """After a reconnection in the stateful era: say again what the host wishes, then report the gap."""
 
     __slots__ = ("listener",)
 
@@ -85,14 +88,18 @@ class Resubscribing(Job):
 
     async def run(self) -> None:
         """Subscribe; a server that refuses or goes again is tried at the next reconnection."""
-        for uri in sorted(self.listener.uris):
-            try:
-                await self.listener.session.request("resources/subscribe", SubscribeRequestParams(uri=uri))
-            except RPCError as error:
-                log.warning("%s does not tell of %s any more: %s", self.listener.session.name, uri, error)
-            except ZCPError:
-                return
+        try:
+            for method, params in self.listener.wishes():
+                await self._ask(method, params)
+        except ZCPError:
+            return
         self.listener.report_gaps()
+
+    async def _ask(self, method: str, params: Model) -> None:
+        try:
+            await self.listener.session.request(method, params)
+        except RPCError as error:
+            log.warning("%s refuses %s after a reconnection: %s", self.listener.session.name, method, error)
 
 
 class Listener:
@@ -101,6 +108,8 @@ class Listener:
     def __init__(self, session: ClientSession) -> None:
         self.session = session
         self.uris: set[str] = set()
+        self.level: str | None = None
+        """The log level that the host asked for, where the session has one."""
         self._stream: Stream | None = None
         self._opening: Stream | None = None
         self._numbers = itertools.count(1)
@@ -220,6 +229,11 @@ class Listener:
         if self.session.providers.changed is not None:
             tell_listener(self.session, self.session.providers.changed, change)
 
+    def wishes(self) -> list[tuple[str, Model]]:
+        """What a new session of the stateful era has to be told again."""
+        level = [("logging/setLevel", from_wire(SetLevelRequestParams, {"level": self.level}))] if self.level else []
+        return [*level, *(("resources/subscribe", SubscribeRequestParams(uri=uri)) for uri in sorted(self.uris))]
+
     def report_gaps(self) -> None:
         """The connection was gone for a while: whatever is followed may have changed."""
         for uri in sorted(self.uris):
@@ -228,7 +242,7 @@ class Listener:
             self._tell(Changed(kind, gap=True))
 
     def _reopened(self) -> None:
-        if self.uris and not self._stateless:
+        if (self.uris or self.level) and not self._stateless:
             self.session.submit(Resubscribing(self))
         elif not self._stateless:
             self.report_gaps()

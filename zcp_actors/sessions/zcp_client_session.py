@@ -345,13 +345,13 @@ class ZCPClientSession:
 
     async def subscribe_resource(self, uri: str) -> None:
         """Hear of updates of this resource, by `changed_handler`. Returns when the server has agreed."""
-        await self._open_session().ready()
+        self._open_session()
         assert self._listener is not None
         await self._listener.subscribe(uri)
 
     async def unsubscribe_resource(self, uri: str) -> None:
         """Hear no more of this resource."""
-        await self._open_session().ready()
+        self._open_session()
         assert self._listener is not None
         await self._listener.unsubscribe(uri)
 
@@ -387,14 +387,14 @@ class ZCPClientSession:
     # -------------------------------------------------------------------------------------------- the host's side
     async def set_logging_level(self, level: str) -> None:
         """Ask for log messages of this level and above: now, or with every later request where there is no session."""
-        session = self._open_session()
+        automaton: Any = self._open_session().automaton
         params = from_wire(SetLevelRequestParams, {"level": level})
-        await session.ready()
-        automaton: Any = session.automaton
         if self.introduction.era is Era.STATELESS:
             automaton.set_log_level(params.level)
         else:
             await self._ask("logging/setLevel", params)
+            assert self._listener is not None
+            self._listener.level = level
 
     async def list_roots(self) -> ListRootsResult:
         """What our own roots provider tells servers."""

@@ -46,6 +46,7 @@ async def serve_stdio(
         caught: list[signal.Signals] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_drain_on_signal, session, streams, drain, nursery.cancel_scope, caught)
+            nursery.start_soon(_end_with, session, nursery.cancel_scope)
             await _feed(connection, session, streams)
             nursery.cancel_scope.cancel("the input ended")
         session.me.stop()
@@ -58,6 +59,14 @@ async def _feed(connection: LineConnection, session: ServerSession, streams: Sta
         await connection.feed(session, streams.lines(), wait_for_room=True)
     except ConnectionLost:
         return  # the host reads no more, so its requests are void
+
+
+async def _end_with(session: ServerSession, reading: trio.CancelScope) -> None:
+    """A session that failed answers nobody: its client shall see the process end."""
+    exit = await session.me.stopped()
+    reading.cancel("the session ended")
+    if isinstance(exit.error, Exception):
+        raise exit.error
 
 
 async def _drain_on_signal(
