@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 
 from zcp_actors import Actor, Context, FastZCP, Inbox, memory_client, open_runtime
 from zcp_actors.actors import Job
-from zcp_actors.testing import no_leaks, open_probe, scripted_server
+from zcp_actors.testing import LATER, no_leaks, open_probe, scripted_server
 
 FORM = {"mode": "form", "message": "Sure?", "requestedSchema": {"type": "object", "properties": {}}}
 
@@ -75,6 +77,17 @@ async def test_a_job_a_timer_and_unhandled_mail_are_reported(autojump_clock):
     assert "timer due in 90 s: " in report
     assert "ring" in report
     assert "a message unhandled in the mailbox of root/busy" in report
+    assert "a message in the hands of root/busy" in report
+
+
+async def test_an_answer_that_is_owed_is_reported(autojump_clock):
+    async with open_runtime(), trio.open_nursery() as nursery:
+        probe = open_probe(script=lambda _: LATER)
+        with pytest.raises(AssertionError, match="root/probe, or an answer it owes"):
+            async with no_leaks(tasks=False):
+                nursery.start_soon(partial(probe.ref.ask, "question", timeout=60))
+                await probe.expect("question")
+        probe.reply("answer")
 
 
 async def test_an_open_client_its_request_and_its_question_are_reported():

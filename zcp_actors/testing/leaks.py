@@ -44,7 +44,7 @@ async def no_leaks(
 ) -> AsyncIterator[None]:
     """Raises `AssertionError` when, after the block, something is left that was not there before it.
 
-    Looked at are actors, cells, jobs, unhandled mail, armed timers, requests in flight, pending requests and dead
+    Looked at are actors, cells, jobs, mail, answers owed, armed timers, requests in flight, pending requests and dead
     letters of `runtime` (by default the one around; without one, none of this), and all of trio's tasks. Before the
     second look all tasks come to rest, so what is just ending may end. `dead_letters=True` allows those; `tasks=False`
     does not look at trio's tasks, for when others start some meanwhile. An error of the block is raised as it is.
@@ -80,6 +80,8 @@ def _nodes(runtime: Any) -> Iterator[tuple[Any, str]]:
         yield ("node", node.path), f"{node.kind} {node.path} ({node.state}{about})"
         for number in range(node.depth):
             yield ("mail", node.path, number), f"a message unhandled in the mailbox of {node.path}"
+        for number in range(node.in_flight - sum(child.kind == "job" for child in node.children)):
+            yield ("owed", node.path, number), f"a message in the hands of {node.path}, or an answer it owes"
 
 
 def _timers(runtime: Any) -> Iterator[tuple[Any, str]]:
