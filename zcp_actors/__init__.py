@@ -17,7 +17,10 @@ from zcp_actors.actors import Restart as Restart
 from zcp_actors.actors import Strategy as Strategy
 from zcp_actors.actors import Supervisor as Supervisor
 from zcp_actors.actors import current_runtime as current_runtime
+from zcp_actors.app import Audio as Audio
 from zcp_actors.app import FastZCP as FastZCP
+from zcp_actors.app import File as File
+from zcp_actors.app import Image as Image
 from zcp_actors.ports import Changed as Changed
 from zcp_actors.sessions import Context as Context
 from zcp_actors.sessions import Elicited as Elicited
@@ -34,9 +37,11 @@ from zcp_actors.transports import memory_client as memory_client
 from zcp_actors.transports import serve_stdio as serve_stdio
 from zcp_actors.transports import stdio_client as stdio_client
 from zcp_actors.transports import stdio_server as stdio_server
+from zcp_actors.transports import streamable_http_client as streamable_http_client
 
 __all__ = [
     "Actor",
+    "Audio",
     "Cell",
     "Changed",
     "Child",
@@ -45,6 +50,8 @@ __all__ = [
     "Elicited",
     "Exit",
     "FastZCP",
+    "File",
+    "Image",
     "Inbox",
     "Limit",
     "Node",
@@ -64,4 +71,5 @@ __all__ = [
     "serve_stdio",
     "stdio_client",
     "stdio_server",
+    "streamable_http_client",
 ]

@@ -24,6 +24,7 @@ Every exception of the runtime, grouped by who can do something about it:
     - UnsupportedVersion            no protocol version in common
     - Overloaded                    a limit on calls, questions or subscriptions is reached
     - Refused                       policy, or the person, said no
+    - HTTPRefused                   a request of HTTP that is refused for what it is, not for what it says
   x SessionError                    the conversation, not one message of it
     - SessionClosed                 it was closed on this side
     - RequestTimeout                the peer was silent for too long (also a `TimeoutError`)
@@ -33,6 +34,7 @@ Every exception of the runtime, grouped by who can do something about it:
     - ConnectionLost                it was there and is gone
       · ServerExited                the child process ended; exit code and last stderr lines
     - StartFailed                   it never came up
+    - UnexpectedStatus              the server answered with an HTTP status instead of a message
   x HandlerError                    raised inside a handler, for its author
     - ToolError                     the tool failed in a way the model should read
     - AmbiguousQuestion             two open questions look the same: pass `key=`
@@ -207,6 +209,19 @@ class Refused(RPCError):
         super().__init__(REFUSED, message, data)
 
 
+class HTTPRefused(RPCError):
+    """A request of HTTP that cannot be served: its status, and `headers` that say more (`WWW-Authenticate`, `Allow`).
+
+    Raise it in `HTTPConfig.authenticate` with 401 or 403.
+    """
+
+    def __init__(
+        self, status: int, message: str, *, code: int = INVALID_REQUEST, headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(code, message)
+        self.status, self.headers = status, tuple(headers)
+
+
 # ------------------------------------------------------------------------------------------------ sessions
 class SessionError(ZCPError):
     """The conversation itself, rather than one message of it."""
@@ -263,6 +278,14 @@ class ServerExited(ConnectionLost):
 
 class StartFailed(TransportError):
     """The peer could not be started or reached at all."""
+
+
+class UnexpectedStatus(TransportError):
+    """The server answered one HTTP request with a status, and no message. `status` says what it thinks of it."""
+
+    def __init__(self, url: str, status: int, more: str = "") -> None:
+        super().__init__(f"{url} answered with HTTP status {status}{f' {more}' if more else ''}")
+        self.url, self.status = url, status
 
 
 # ------------------------------------------------------------------------------------------------ handlers

@@ -94,6 +94,9 @@ class Way(Protocol):
 class Channel(Connection, Protocol):
     """An open connection whose other end is read by its owner."""
 
+    always_replies: bool
+    """Every request gets some reply here, so silence says nothing about what the peer knows."""
+
     async def read(self, session: Session) -> None:
         """Feed the session until the connection ends. Raises `ConnectionLost` then, whatever the reason."""
 

@@ -11,7 +11,15 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from zcp_actors.errors import UNSUPPORTED_VERSION, RPCError, UnsupportedVersion, UsageError
+from zcp_actors.errors import (
+    HEADER_MISMATCH,
+    MISSING_CAPABILITY,
+    UNSUPPORTED_VERSION,
+    RPCError,
+    UnexpectedStatus,
+    UnsupportedVersion,
+    UsageError,
+)
 from zcp_actors.protocol.stateful_client import StatefulClient
 from zcp_actors.protocol.stateful_server import StatefulServer
 from zcp_actors.protocol.stateless_client import StatelessClient
@@ -28,6 +36,9 @@ if TYPE_CHECKING:
 
 SILENCE_SECONDS = 2.0
 """How long `server/discover` may stay unanswered: a server of the older era may ignore what it does not know."""
+
+OLDER_STATUSES = frozenset({400, 404, 405, 406, 415, 422})
+"""What HTTP servers of the older era answer to `server/discover`, without a message: bad, not here, not so."""
 
 
 class Era(Enum):
@@ -73,6 +84,23 @@ def _era_of(message: Message) -> Era | None:
     return None
 
 
+def era_of_post(version: str | None, message: Message) -> Era:
+    """The era of a message that came with this `MCP-Protocol-Version` header, or none.
+
+    Header and `_meta` decide, never the method: a method of the other era is one that is not found.
+    """
+    if type(message) is Request and isinstance(message.params, dict):
+        meta = message.params.get("_meta")
+        if isinstance(meta, dict) and PROTOCOL_VERSION in meta:
+            return Era.STATELESS
+    return era_of_header(version)
+
+
+def era_of_header(version: str | None) -> Era:
+    """The era that a `MCP-Protocol-Version` header names. None, and every version of a handshake, is the older one."""
+    return Era.STATEFUL if version is None or version in STATEFUL_VERSIONS else Era.STATELESS
+
+
 # ------------------------------------------------------------------------------------------------ asking side
 def make_client(era: Era, *arguments: Any) -> Client:
     """The automaton of this era, for us as the client."""
@@ -82,15 +110,29 @@ def make_client(era: Era, *arguments: Any) -> Client:
 def after_discover(outcome: DiscoverResult | Exception) -> Era:
     """What the server's answer to `server/discover` decides. Silence and a dead process count as an error.
 
-    Any error means the older era, except "unsupported version": that server knows the newer way and names what it
-    speaks. Raises `UnsupportedVersion` when nothing is in common.
+    Any error means the older era, with these exceptions. "Unsupported version": that server knows the newer way and
+    names what it speaks. The other two errors of the newer way: it is spoken, and something of ours is wrong. An HTTP
+    status that a server of the older era does not answer with. Raises `UnsupportedVersion` when nothing is in common,
+    and an error that decides nothing.
     """
     if not isinstance(outcome, Exception):
         return _common(list(outcome.supported_versions))
     if isinstance(outcome, RPCError) and outcome.code == UNSUPPORTED_VERSION:
         supported = outcome.data.get("supported") if isinstance(outcome.data, dict) else None
         return _common([str(each) for each in supported] if isinstance(supported, list) else [])
+    if isinstance(outcome, RPCError) and outcome.code in (HEADER_MISMATCH, MISSING_CAPABILITY):
+        raise outcome
+    if isinstance(outcome, UnexpectedStatus) and outcome.status not in OLDER_STATUSES:
+        raise outcome
     return Era.STATEFUL
+
+
+def names_ours(outcome: Any) -> bool:
+    """An "unsupported version" that names the very version that was used: the server asks for another attempt."""
+    if not isinstance(outcome, RPCError) or outcome.code != UNSUPPORTED_VERSION or not isinstance(outcome.data, dict):
+        return False
+    supported = outcome.data.get("supported")
+    return isinstance(supported, list) and v2026_07_28.DIALECT.version in supported
 
 
 def _common(supported: list[str]) -> Era:

@@ -94,7 +94,13 @@ class StatefulClient(Client):
         """Tell the server that `roots/list` would now answer something else."""
         return [Send(Notification("notifications/roots/list_changed"))]
 
+    def renewed(self) -> list[Effect]:
+        """The server began another session over the same connection: what the old one asked is void."""
+        return self._withdraw_all("the server has forgotten the session in which it asked")
+
     def lost(self, error: ZCPError, *, final: bool) -> list[Effect]:
+        return [*self._withdraw_all("the connection to the server ended"), *super().lost(error, final=final)]
+
+    def _withdraw_all(self, reason: str) -> list[Effect]:
         questions, self.questions = self.questions, {}
-        withdrawn = [self._withdrawn(question, "the connection to the server ended") for question in questions.values()]
-        return [*withdrawn, *super().lost(error, final=final)]
+        return [self._withdrawn(question, reason) for question in questions.values()]

@@ -31,6 +31,7 @@ from zcp_actors.errors import (
 from zcp_actors.protocol.asking import Incoming
 from zcp_actors.protocol.effects import Deliver, Effect, Pend, Progress, Send, Settle, Withdraw
 from zcp_actors.protocol.serving import target_of
+from zcp_actors.protocol.stateful_client import StatefulClient
 from zcp_actors.protocol.stateless_client import StatelessClient
 from zcp_actors.sessions.notices import tell_listener
 from zcp_actors.sessions.pending import OPEN, PendingRequest, Status
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from zcp_actors.sessions.notices import Telling
     from zcp_actors.sessions.providers import Providers
     from zcp_actors.sessions.runtime import Runtime
-    from zcp_actors.wire import Message, Model
+    from zcp_actors.wire import Message, Model, RequestId
 
 log = logging.getLogger("zcp_actors.sessions")
 
@@ -140,6 +141,20 @@ class ClientSession(Cell["Message | Decided"]):
         if again and self.on_reopened is not None:
             self.on_reopened()
 
+    def renewed(self, raw: Any) -> None:
+        """The server had forgotten the session and was introduced to us again, over the same connection.
+
+        `raw` is its result. Raises `InvalidResult`. What the old session was asked is void; what it was subscribed to
+        is subscribed again.
+        """
+        if self.introduction is None or not isinstance(self.automaton, StatefulClient):
+            return
+        result: Any = self.automaton.dialect.result("initialize", raw, sender="client")
+        self.introduction = attrs.evolve(self.introduction, version=result.protocol_version, result=result)
+        self.perform(self.automaton.renewed())
+        if self.on_reopened is not None:
+            self.on_reopened()
+
     def resume(self, connection: Connection) -> bool:
         """Go on over another connection to the same server, where its era needs no new handshake.
 
@@ -221,6 +236,11 @@ class ClientSession(Cell["Message | Decided"]):
         if error.id is not None and self.automaton is not None:
             garbled = self.automaton.garbled_request if error.kind == "request" else self.automaton.garbled
             self.perform(garbled(error.id, error))
+
+    def failed(self, id: RequestId, error: ZCPError) -> None:
+        """One request of ours got no reply, on a transport where that ends nothing else."""
+        if self.automaton is not None:
+            self.perform(self.automaton.unsendable(id, error))
 
     # -------------------------------------------------------------------------------------------- performing
     def _perform(self, effects: list[Effect]) -> None:

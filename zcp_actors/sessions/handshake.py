@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from zcp_actors.errors import ConnectionLost, RequestTimeout, SessionClosed, UnsupportedVersion, ZCPError
-from zcp_actors.protocol.dialect import SILENCE_SECONDS, Era, after_discover, after_initialize, make_client
+from zcp_actors.errors import ConnectionLost, RequestTimeout, SessionClosed, StartFailed, UnsupportedVersion, ZCPError
+from zcp_actors.protocol.dialect import SILENCE_SECONDS, Era, after_discover, after_initialize, make_client, names_ours
 from zcp_actors.sessions.timeouts import Timeouts
 from zcp_actors.wire import RequestParams
 from zcp_actors.wire.meta_keys import SERVER_INFO
@@ -47,15 +47,18 @@ async def introduce(
 ) -> Introduction:
     """Agree on an era over this connection; afterwards requests may go out.
 
-    Raises `UnsupportedVersion`, `RPCError`, `RequestTimeout`, `ConnectionLost` (also when the server ends because it
-    was asked something it does not know: try again with the stateful era).
+    Raises `UnsupportedVersion`, `RPCError`, `RequestTimeout`, `TransportError` (`ConnectionLost` also when the server
+    ends because it was asked something it does not know: try again with the stateful era).
     """
     first_id = 1
     if era is not Era.STATEFUL:
         automaton = make_client(Era.STATELESS, me, session.providers.capabilities())
         session.attach(connection, automaton)
-        outcome = await _discover(session, patient=era is not None)
-        agreed = _agreed(outcome, era)
+        patient = era is not None or getattr(connection, "always_replies", False)
+        outcome = await _discover(session, patient=patient)
+        if names_ours(outcome):
+            outcome = await _discover(session, patient=patient)
+        agreed = _agreed(outcome, era, patient=patient)
         if agreed is Era.STATELESS:
             introduction = Introduction(agreed, automaton.dialect.version, outcome)
             session.opened(introduction)
@@ -64,8 +67,11 @@ async def introduce(
     return await _initialize(session, connection, me, first_id)
 
 
-def _agreed(outcome: Any, era: Era | None) -> Era:
-    if isinstance(outcome, ConnectionLost | SessionClosed) or (era is not None and isinstance(outcome, Exception)):
+def _agreed(outcome: Any, era: Era | None, *, patient: bool) -> Era:
+    tells_nothing = isinstance(outcome, ConnectionLost | StartFailed | SessionClosed) or names_ours(outcome)
+    if tells_nothing or (patient and isinstance(outcome, RequestTimeout)):
+        raise outcome
+    if era is not None and isinstance(outcome, Exception):
         raise outcome
     agreed = after_discover(outcome)
     if era is not None and agreed is not era:

@@ -40,13 +40,20 @@ log = logging.getLogger("zcp_actors.sessions")
 MAX_SUBSCRIBED = 1000
 """Resources of one server that a host follows; what a server of ours accepts as well."""
 
+STEADY_SECONDS = 60.0
+"""A listen stream that stood as long was not broken by its opening: the next pause is the first one again."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 30.0
+"""Seconds before a broken listen stream is opened again; doubled each time, so that a server which always ends it is
+asked twice a minute."""
+
 KINDS = {f"notifications/{kind}/list_changed": kind for kind in ("tools", "prompts", "resources")}
 
 
 class Stream(Job):
     """One listen stream: open until it is replaced, the session ends, or the connection does."""
 
-    __slots__ = ("acknowledged", "gap", "id", "listener", "number", "params")
+    __slots__ = ("acknowledged", "gap", "id", "listener", "losses", "number", "params")
 
     def __init__(self, listener: Listener, wanted: SubscriptionFilter, number: int) -> None:
         self.listener, self.number = listener, number
@@ -54,6 +61,7 @@ class Stream(Job):
         self.gap = False
         """It was broken off; what changed since is reported as a gap when it stands again, not before."""
         self.acknowledged: Reply[None] = Reply()
+        self.losses = 0
         self.id: Any = None
         """The subscription's id at the server, from its acknowledgement."""
 
@@ -62,16 +70,23 @@ class Stream(Job):
         """The last part of its path."""
         return f"listen-{self.number}"
 
+    def _pause(self, began: float) -> float:
+        """Seconds before it is opened again: on some transports a stream is lost alone, and nothing else would wait."""
+        self.losses = 0 if trio.current_time() - began > STEADY_SECONDS else self.losses + 1
+        return min(FIRST_PAUSE * (1 << min(self.losses, 16)), LONGEST_PAUSE)
+
     async def run(self) -> None:
         """Hold the stream open; after a lost connection, open it again and report the gap."""
         session = self.listener.session
         try:
             while True:
+                began = trio.current_time()
                 try:
                     await session.request("subscriptions/listen", self.params, timeouts=NO_TIMEOUTS)
                     break
                 except ConnectionLost:
                     self.gap = True
+                    await trio.sleep(self._pause(began))
                     await session.ready(math.inf)
             self.listener.ended(self, SessionClosed("the server ended the listen stream"))
         except ZCPError as error:

@@ -13,12 +13,17 @@ from zcp_actors.errors import UsageError
 from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.sessions.zcp_client_session import ZCPClientSession
 from zcp_actors.transports.command import Command as Command
+from zcp_actors.transports.http.client_way import HTTPWay
 from zcp_actors.transports.memory import MemoryWay
 from zcp_actors.transports.serve_stdio import serve_stdio as serve_stdio
 from zcp_actors.transports.stdio import ChildWay
+from zcp_actors.wire import MAX_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zcp_actors.ports import App
+    from zcp_actors.transports.http.client_factory import HTTPClient
 
 
 def stdio_server(app: App, **options: Any) -> ServerHandle:
@@ -52,3 +57,23 @@ def memory_client(
     if handle is None:
         raise UsageError(f"expected an app, a server handle, a Command or a command line; got {type(target).__name__}")
     return ZCPClientSession(MemoryWay(handle, strict=strict, tap=tap), **options)
+
+
+def streamable_http_client(
+    target: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    auth: Any = None,
+    http_client: HTTPClient | None = None,
+    max_message: int = MAX_BYTES,
+    tap: Any = None,
+    **options: Any,
+) -> ZCPClientSession:
+    """A client, not yet opened, of the server at this URL; options are those of `ZCPClientSession`.
+
+    `headers` and `auth` (httpx's) go with every request. `http_client` is any client with the API of
+    `httpx.AsyncClient`; it stays open. `tap` is called with ("in" or "out", bytes) of each message.
+    Raises `UsageError` for what is no URL.
+    """
+    way = HTTPWay(target, http_client=http_client, headers=headers, auth=auth, max_message=max_message, tap=tap)
+    return ZCPClientSession(way, **options)

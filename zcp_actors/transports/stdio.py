@@ -19,7 +19,7 @@ from zcp_actors.wire import Response, decode, encode, to_wire
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from zcp_actors.ports import Session
+    from zcp_actors.ports import Connection, Session
     from zcp_actors.transports.child import Child
     from zcp_actors.transports.command import Command
     from zcp_actors.transports.inlet import Inlet
@@ -33,6 +33,7 @@ class LineConnection:
     """Messages as lines, over anything that posts lines."""
 
     transport = "pipe"
+    always_replies = False
 
     def __init__(self, pipe: Child | StandardStreams, max_message: int, tap: Tap | None = None) -> None:
         self._pipe, self._max, self._tap = pipe, max_message, tap
@@ -80,7 +81,7 @@ class LineConnection:
         return decode(line, max_bytes=self._max)
 
 
-def stamped(message: Message, connection: LineConnection) -> Message:
+def stamped(message: Message, connection: Connection) -> Message:
     """A result with what this era puts into every result's `_meta`."""
     if connection.stamp is None or type(message) is not Response:
         return message

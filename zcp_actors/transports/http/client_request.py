@@ -1,0 +1,175 @@
+"""
+One HTTP request and its reply, by whatever client was passed.
+
+Owns redirects, limits of what is read, and the turning of a client's own exceptions into ours.
+Refuses to know MCP. The rules: a redirect is followed within the origin only, so what we say and who we say we are
+goes nowhere else; a body is read to its end or cut off by a cancel, never left half read; compression is not asked for,
+because an answer of a few bytes may unpack to gigabytes.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+import trio
+
+from zcp_actors.errors import ConnectionLost, MessageTooLarge, StartFailed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+    from zcp_actors.transports.http.client_factory import HTTPClient
+
+MAX_REDIRECTS = 5
+"""Browsers follow twenty, for the sake of pages; an endpoint that moved, moved once or twice."""
+
+LINGER_SECONDS = 1.0
+"""What a server has to end a stream after its last message, so that the connection can be used again."""
+
+CLOSE_SECONDS = 1.0
+"""To close one response: it takes no round trip, unless TLS wants to say goodbye to somebody who is gone."""
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+KEEP_METHOD = frozenset({307, 308})
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port: what a redirect must not leave."""
+    parts = urlsplit(url)
+    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme.lower())
+
+
+class Reply:
+    """The head of a response, and its body while it comes."""
+
+    def __init__(self, response: Any, url: str) -> None:
+        self._response, self.url = response, url
+        self.status: int = response.status_code
+        self.media_type: str = self.header("content-type").partition(";")[0].strip().lower()
+
+    def header(self, name: str) -> str:
+        """A header's value, or ""."""
+        value: str = self._response.headers.get(name, "")
+        return value
+
+    async def pour(self, take: Callable[[bytes], bool]) -> None:
+        """Hand the body to `take`, piece by piece, until it wants no more or the body ends.
+
+        Raises `ConnectionLost` when the connection breaks before, and what `take` raises.
+        """
+        failure: Exception | None = None
+        wanted = True
+        with trio.CancelScope() as reading, spoken(self.url):
+            self._refuse_packed()
+            async with aclosing(self._response.aiter_raw()) as pieces:
+                async for piece in pieces:
+                    if not wanted:
+                        continue
+                    try:
+                        wanted = take(piece)
+                    except Exception as error:  # noqa: BLE001 - raised below, when the generators have ended
+                        failure, wanted = error, False
+                        reading.cancel("what came is refused")
+                    if not wanted and not reading.cancel_called:
+                        reading.deadline = trio.current_time() + LINGER_SECONDS
+        if failure is not None:
+            raise failure
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body. Raises `MessageTooLarge`, `ConnectionLost`."""
+        whole = bytearray()
+
+        def take(piece: bytes) -> bool:
+            if len(whole) + len(piece) > limit:
+                raise MessageTooLarge(f"{self.url} answers with more than {limit} bytes (max_message)")
+            whole.extend(piece)
+            return True
+
+        await self.pour(take)
+        return bytes(whole)
+
+    def _refuse_packed(self) -> None:
+        packed = self.header("content-encoding")
+        if packed not in ("", "identity"):
+            raise ConnectionLost(f"{self.url} answers with content-encoding {packed!r}, which was not asked for")
+
+
+@asynccontextmanager
+async def ask(
+    client: HTTPClient,
+    method: str,
+    url: str,
+    headers: Mapping[str, str | bytes],
+    *,
+    body: bytes | None = None,
+    sent: trio.Event | None = None,
+) -> AsyncIterator[Reply]:
+    """Send a request; the block runs when the head of the reply is there. `sent` is set when the body has left.
+
+    Raises `StartFailed` when nobody could be reached, `ConnectionLost` when a connection broke or a redirect leaves the
+    origin. A cancel closes the connection.
+    """
+    target = url
+    for _ in range(MAX_REDIRECTS + 1):
+        with spoken(target):
+            request = client.build_request(method, target, headers=framed(headers, body), content=paced(body, sent))
+            response = await client.send(request, stream=True, follow_redirects=False)
+        try:
+            location = response.headers.get("location") if response.status_code in REDIRECTS else None
+            if location is None:
+                yield Reply(response, target)
+                return
+            target = next_target(method, target, location, response.status_code)
+        finally:
+            with trio.move_on_after(CLOSE_SECONDS, shield=True), suppress(ConnectionLost), spoken(target):
+                await response.aclose()
+    raise ConnectionLost(f"{url} redirects more than {MAX_REDIRECTS} times")
+
+
+def next_target(method: str, url: str, location: str, status: int) -> str:
+    """Where a redirect leads. Raises `ConnectionLost` where it must not be followed."""
+    target = urljoin(url, location)
+    if origin(target) != origin(url):
+        raise ConnectionLost(
+            f"{url} redirects to another origin, {target!r}: it is not followed; use that URL if you trust it"
+        )
+    if method != "GET" and status not in KEEP_METHOD:
+        raise ConnectionLost(f"{url} redirects a {method} with status {status}, which would turn it into a GET")
+    return target
+
+
+def framed(headers: Mapping[str, str | bytes], body: bytes | None) -> dict[str, str | bytes]:
+    """The headers with those of the body's form."""
+    plain = {**headers, "accept-encoding": "identity"}
+    return plain if body is None else {**plain, "content-length": str(len(body))}
+
+
+def paced(body: bytes | None, sent: trio.Event | None) -> Any:
+    """The body as the client takes it: asked for more, it has sent what it got."""
+    if body is None or sent is None:
+        return body
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield body
+        sent.set()
+
+    return pieces()
+
+
+@contextmanager
+def spoken(url: str) -> Iterator[None]:
+    """A client's own exceptions, whichever client it is, as ours."""
+    try:
+        yield
+    except (ConnectionLost, StartFailed):
+        raise
+    except Exception as error:
+        names = {each.__name__ for each in type(error).__mro__}
+        why = f"{type(error).__name__}{f': {error}' if str(error) else ''}"
+        if names & {"ConnectError", "ConnectTimeout"}:
+            raise StartFailed(f"{url} cannot be reached: {why}") from error
+        raise ConnectionLost(f"the connection to {url} broke: {why}") from error

@@ -1,0 +1,106 @@
+"""
+The way to a server behind an URL.
+
+Owns the opening and the closing: when it is closed, streams are closed first, then the session, then the connections.
+Refuses to know messages.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import attrs
+import trio
+
+from zcp_actors.errors import UsageError
+from zcp_actors.protocol.dialect import Era
+from zcp_actors.transports.http.client import HTTPChannel
+from zcp_actors.transports.http.client_factory import make_http_client
+from zcp_actors.transports.http.client_stateful import StatefulManner
+from zcp_actors.transports.http.client_stateless import StatelessManner
+from zcp_actors.wire import MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from zcp_actors.transports.http.client import Manner, Tap
+    from zcp_actors.transports.http.client_factory import HTTPClient
+
+CLOSE_SECONDS = 2.0
+"""To close all connections; a peer that is gone must not hold a program that leaves."""
+
+
+def checked_url(url: str, schemes: tuple[str, ...] = ("http", "https")) -> str:
+    """The URL. Raises `UsageError` for what is none, or names no host."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme.lower() in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UsageError(f"expected a URL like {schemes[0]}://host/mcp, not {url!r}")
+    return url
+
+
+def shown(url: str) -> str:
+    """A URL for trees and logs: no credentials, no query."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return f"{host}{f':{parts.port}' if parts.port else ''}{parts.path.rstrip('/')}"
+
+
+def manner_of(channel: HTTPChannel, dialect: Any) -> Manner:
+    """How this dialect uses HTTP."""
+    return StatelessManner(channel) if dialect.version == Era.STATELESS.value else StatefulManner(channel)
+
+
+@attrs.frozen
+class HTTPWay:
+    """The way to a streamable HTTP server."""
+
+    url: str = attrs.field(converter=checked_url)
+    http_client: HTTPClient | None = None
+    """Used, and not closed: it belongs to whoever made it. None: one is made for each opening."""
+    make: Callable[..., HTTPClient] = make_http_client
+    headers: Mapping[str, str] | None = None
+    auth: Any = None
+    max_message: int = MAX_BYTES
+    tap: Tap | None = None
+    at_once = False
+
+    @property
+    def name(self) -> str:
+        """Host and path."""
+        return shown(self.url)
+
+    @property
+    def identity(self) -> str:
+        """The URL."""
+        return self.url
+
+    @asynccontextmanager
+    async def open(self, runtime: Any) -> AsyncIterator[HTTPChannel]:
+        """See `ports.Way`. Nothing is sent yet."""
+        client = self.http_client or self.make(headers=self.headers, auth=self.auth)
+        try:
+            async with trio.open_nursery() as nursery:
+                channel = HTTPChannel(
+                    client, self.url, nursery, max_message=self.max_message, manner_of=manner_of, tap=self.tap
+                )
+                try:
+                    yield channel
+                finally:
+                    channel.close()
+                    nursery.cancel_scope.cancel("the client is closed")
+        finally:
+            if channel.manner is not None:
+                await channel.manner.leave()
+            if client is not self.http_client:
+                with trio.move_on_after(CLOSE_SECONDS, shield=True):
+                    await client.aclose()
+
+    def join(self, runtime: Any, session: Any) -> Any:
+        """Never asked for: this way is opened."""
+        raise NotImplementedError
