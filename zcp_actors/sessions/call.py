@@ -8,6 +8,7 @@ The rule that keeps it honest: a handler never touches the wire; it returns a va
 
 from __future__ import annotations
 
+import copy
 import logging
 from functools import partial
 from inspect import isawaitable
@@ -129,7 +130,8 @@ class Call(Job):
         try:
             if not slot.settled and self._quiet(task):
                 self.session.quiet(self)
-            return await slot.wait()
+            # A copy: the journal keeps the answer for the next run, and this one may write to it.
+            return copy.deepcopy(await slot.wait())
         finally:
             if report is not None:
                 report.end(slot)
@@ -146,13 +148,13 @@ class Call(Job):
         step = self.served.journal.once(key)
         if isinstance(step, Recorded):
             await trio.lowlevel.checkpoint()
-            return step.outcome["result"]
+            return plain(step.outcome["result"], "once")
         scope = trio.CancelScope()
         self._once_scopes.add(scope)
         try:
             with scope:
                 outcome = await self._effect(key, function, retry_unfinished=retry_unfinished)
-                self.served.journal.ran(key, {"result": outcome})
+                self.served.journal.ran(key, {"result": plain(outcome, "once")})
         finally:
             self._once_scopes.discard(scope)
             self.served.journal.gave_up(key)

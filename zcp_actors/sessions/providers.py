@@ -7,6 +7,7 @@ Refuses to know what they answer.
 
 from __future__ import annotations
 
+import copy
 import inspect
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,8 @@ class Providers:
 
 async def call_provider(provider: Any, question: Incoming, pending: PendingRequest) -> Any:
     """Ask a provider. It gets the request, and the pending request as well when it takes two arguments."""
-    arguments = (question.params, pending) if question.method != ROOTS else (pending,)
+    # A copy: the provider's answer is checked against what was asked, whatever the provider does to its request.
+    arguments = (copy.deepcopy(question.params), pending) if question.method != ROOTS else (pending,)
     returned = provider(*arguments[: pending.session.providers.takes(question.method, provider, len(arguments))])
     return await returned if isawaitable(returned) else returned
 
