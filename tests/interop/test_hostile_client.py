@@ -9,110 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter, defaultdict
-from contextlib import asynccontextmanager
+from collections import Counter
 from pathlib import Path
-from subprocess import PIPE
 
 import pytest
 import trio
 import trio.testing
-from interop.stage import STATE_KEY, program
-from programs.hostile_frames import META, Frames
+from interop.pipes import V2025, V2026, served
+from programs.hostile_frames import Frames
 
-V2025, V2026 = "2025-11-25", "2026-07-28"
 SEED = 20261121
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-class Pipes:
-    """A server's pipes: raw bytes in, parsed lines out, counted by id."""
-
-    def __init__(self, process, era):
-        self.process, self.era = process, era
-        self.replies = defaultdict(list)
-        self.others = []
-        self.deaf = None
-        """Set to an event, nothing is read until that is set."""
-        self._news = trio.Event()
-
-    async def listen(self):
-        rest = b""
-        async for chunk in self.process.stdout:
-            if self.deaf is not None:
-                await self.deaf.wait()
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                message = json.loads(line)
-                if "method" in message:
-                    self.others.append(message)
-                else:
-                    id = message.get("id")
-                    self.replies[(type(id).__name__, id)].append(message)
-            self._news.set()
-            self._news = trio.Event()
-        assert rest == b"", "the server's last line has no end"
-
-    async def send(self, *lines):
-        await self.process.stdin.send_all(b"".join(line + b"\n" for line in lines))
-
-    def to(self, id):
-        """The replies under this id; `1` and `"1"` are different ids."""
-        return self.replies[(type(id).__name__, id)]
-
-    async def reply(self, id, number=1):
-        while len(self.to(id)) < number:
-            await self._news.wait()
-        return self.to(id)[number - 1]
-
-    async def request(self, id, method, **params):
-        meta = {"_meta": META} if self.era == V2026 else {}
-        message = {"jsonrpc": "2.0", "id": id, "method": method, "params": {**params, **meta}}
-        await self.send(json.dumps(message).encode())
-        return await self.reply(id)
-
-    async def call(self, id, tool, **arguments):
-        return (await self.request(id, "tools/call", name=tool, arguments=arguments))["result"]
-
-    async def introduce(self):
-        if self.era == V2026:
-            assert "result" in await self.request("hello", "server/discover")
-            return
-        info = {"name": "fuzz", "version": "0"}
-        await self.request("hello", "initialize", protocolVersion=V2025, capabilities={}, clientInfo=info)
-        await self.send(b'{"jsonrpc":"2.0","method":"notifications/initialized"}')
-
-
-@asynccontextmanager
-async def served(era, *, patience=30):
-    """A server that has been introduced to; at the end its input is closed, and it must leave well."""
-    environment = {**os.environ, **STATE_KEY}
-    with trio.fail_after(patience):
-        async with trio.open_nursery() as nursery:
-            process = await trio.lowlevel.open_process(
-                program("zcp_server.py"), stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
-            )
-            try:
-                pipes = Pipes(process, era)
-                nursery.start_soon(drain, process.stderr)
-                nursery.start_soon(pipes.listen)
-                await pipes.introduce()
-                yield pipes
-                await process.stdin.aclose()
-                assert await process.wait() == 0
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                    with trio.CancelScope(shield=True, deadline=trio.current_time() + 5):
-                        await process.wait()
-                nursery.cancel_scope.cancel()
-        await process.stdout.aclose()
-        await process.stderr.aclose()
-
-
-async def drain(stream):
-    async for _ in stream:
-        pass
 
 
 def cpu_seconds(pid):
@@ -161,9 +68,8 @@ async def test_after_ten_thousand_hostile_frames_every_usable_id_has_one_reply_a
 async def test_an_id_in_flight_that_comes_again_is_refused_and_the_first_keeps_its_own_answer(era):
     """Shared ids crossed the answers of other SDKs; here the second request is an error that says why."""
     async with served(era) as pipes:
-        meta = {"_meta": META} if era == V2026 else {}
-        gate = {"name": "gate", "arguments": {}, **meta}
-        echo = {"name": "echo", "arguments": {"text": "x"}, **meta}
+        gate = {"name": "gate", "arguments": {}, **pipes.meta}
+        echo = {"name": "echo", "arguments": {"text": "x"}, **pipes.meta}
         first = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": gate}
         second = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": echo}
         other = {"jsonrpc": "2.0", "id": "7", "method": "tools/call", "params": echo}
@@ -195,11 +101,7 @@ async def test_a_client_that_leaves_amid_its_calls_ends_them_and_the_server(era)
     """The server leaves with code 0 while handlers run, which `served` checks."""
     async with served(era) as pipes:
         for number in range(50):
-            meta = {"_meta": META} if era == V2026 else {}
-            params = {"name": "simmer", "arguments": {}, **meta}
-            await pipes.send(
-                json.dumps({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}).encode()
-            )
+            await pipes.write(id=number, method="tools/call", params={"name": "simmer", "arguments": {}, **pipes.meta})
         asked = 0
         while (await pipes.call(f"tell {asked}", "tell"))["structuredContent"]["running"] < 50:
             asked += 1
@@ -208,18 +110,16 @@ async def test_a_client_that_leaves_amid_its_calls_ends_them_and_the_server(era)
 @pytest.mark.parametrize("era", [V2025, V2026])
 async def test_a_client_that_does_not_read_is_waited_for_and_nothing_is_lost(era):
     """The answers fill the pipe many times over: the server must stop reading, and neither drop nor hoard."""
-    meta = {"_meta": META} if era == V2026 else {}
-    params = {"name": "echo", "arguments": {"text": "x" * 4096}, **meta}
     sent = 0
 
     async def ask():
         nonlocal sent
         for id in range(3000):
-            message = {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}
-            await pipes.send(json.dumps(message).encode())
+            await pipes.write(id=id, method="tools/call", params=params)
             sent += 1
 
     async with served(era) as pipes:
+        params = {"name": "echo", "arguments": {"text": "x" * 4096}, **pipes.meta}
         pipes.deaf = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
