@@ -188,9 +188,9 @@ class Call(Job):
     async def progress(self, progress: float, total: float | None, message: str | None) -> None:
         """See `Context.progress`."""
         self.session.progressed(self, progress, total, message)
-        await self.session.room()
+        await self.session.room(self)
 
     async def log(self, level: str, content: Any, logger: str | None) -> None:
         """See `Context.log`."""
         self.session.logged(self, level, plain(content, "message"), logger)
-        await self.session.room()
+        await self.session.room(self)

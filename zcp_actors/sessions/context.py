@@ -189,6 +189,14 @@ class Context:
         """
         await self._call.log(level, message, logger)
 
+    def close_stream(self) -> None:
+        """Let the client's connection that waits for this call go; the client comes back for the rest.
+
+        For calls that last longer than proxies hold a connection. Does nothing but over HTTP in 2025-11-25, where the
+        client is told when to come back (`HTTPConfig.retry_ms`). Source: 2025-11-25 basic/transports, Sending Messages.
+        """
+        self._call.session.close_stream(self._call)
+
     async def debug(self, message: Any, *, logger: str | None = None) -> None:
         """Log at "debug"."""
         await self.log("debug", message, logger=logger)

@@ -52,14 +52,34 @@ class ServerHandle:
     served: bool = False
     """Served to other processes: sealed state must outlive this one, so its key is kept in the state directory."""
 
-    def host(self, runtime: Any, connection: Connection, parent: Any = None) -> ServerSession:
-        """A session for one client at the other end of this connection, hosted in the runtime."""
+    def call_state(self, runtime: Any) -> CallState:
+        """What the states of this app's calls are sealed with. It may read the key file: make one, for many sessions.
+
+        Raises as `state_keys` does.
+        """
+        return CallState(self.app.name, self._keys(runtime))
+
+    def host(
+        self,
+        runtime: Any,
+        connection: Connection,
+        parent: Any = None,
+        *,
+        era: Era | None = None,
+        principal: str | None = None,
+        state: CallState | None = None,
+    ) -> ServerSession:
+        """A session for one client at the other end of this connection, hosted in the runtime.
+
+        A transport that serves many clients says what is this client's: its `era` and `principal`, and the `state` that
+        all of them share.
+        """
         session = ServerSession(
             self.app,
             connection,
-            CallState(self.app.name, self._keys(runtime)),
-            era=self.era,
-            principal=self.principal,
+            state or self.call_state(runtime),
+            era=self.era if era is None else era,
+            principal=self.principal if principal is None else principal,
             once_store=self.once_store or runtime.once_store,
             always_replay=ALWAYS_REPLAY.get() or bool(os.environ.get(ALWAYS_REPLAY_VARIABLE)),
         )

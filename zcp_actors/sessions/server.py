@@ -80,6 +80,15 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         """Hear of the app's changes from now on: once it has a place in the tree, and so will have an end."""
         self._unlisten = self.app.listen(self._changed)
 
+    @property
+    def busy(self) -> bool:
+        """A call is being served, though it may wait for the client."""
+        return bool(self._calls)
+
+    def serves(self, id: int | str) -> bool:
+        """A request of this id is in flight."""
+        return self._automaton is not None and id in self._automaton.calls
+
     def describe(self) -> str:
         """What an observer reads: app, revision, calls; no contents."""
         version = self._automaton.dialect.version if self._automaton is not None else "no revision yet"
@@ -256,9 +265,16 @@ class ServerSession(Cell["Message | Decided | Changed"]):
                 "call", f"{self.path}/call-{served.number}", old, new, method=served.method, target=served.target
             )
 
-    async def room(self) -> None:
-        """Wait until the connection has room for more reports."""
-        await self.connection.room()
+    async def room(self, call: Call) -> None:
+        """Wait until the connection, or this call's part of one that has parts, has room for more reports."""
+        room_for = getattr(self.connection, "room_for", None)
+        await (self.connection.room() if room_for is None else room_for(call.served.id))
+
+    def close_stream(self, call: Call) -> None:
+        """Let the client's connection for this call go, where there is one: it comes back for the rest."""
+        release = getattr(self.connection, "release", None)
+        if release is not None:
+            release(call.served.id)
 
     def _changed(self, change: Changed) -> None:
         if self.me.status == "running":

@@ -1,0 +1,186 @@
+"""
+Serving an app over HTTP from this process, on hypercorn's trio worker.
+
+Owns the listening, the life of every connection, and the graceful end. Refuses to know what is said on a connection:
+hypercorn reads HTTP, `HTTPApp` answers.
+The rules: a connection's fault ends that connection alone; no peer holds a task for longer than its deadline, also not
+while the server ends; who binds to more than this machine without authentication has said so.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from zcp_actors.errors import StartFailed, UsageError
+from zcp_actors.sessions.handle import ServerHandle
+from zcp_actors.transports.http.app import create_asgi_app
+from zcp_actors.transports.http.config import HEADER_SECONDS, HTTPConfig
+from zcp_actors.transports.http.origins import Doorkeeper, is_loopback
+from zcp_actors.transports.http.patience import PatientStream
+from zcp_actors.transports.http.service import FLUSH_SECONDS, GRACE_SECONDS
+
+if TYPE_CHECKING:
+    from zcp_actors.ports import App
+    from zcp_actors.transports.http.app import HTTPApp
+
+log = logging.getLogger("zcp_actors.http")
+
+HEAD_BYTES = 64 * 1024
+"""The head of a request: eight times what common proxies let through, for tools with many mirrored parameters."""
+
+BACKLOG = 1024
+"""Connections the system keeps for us while the loop is busy: a burst of every session's client at once."""
+
+
+async def serve_http(
+    runtime: Any,
+    target: App | ServerHandle,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    config: HTTPConfig | None = None,
+    unprotected: bool = False,
+    grace: float = GRACE_SECONDS,
+    signals: bool = True,
+    task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+) -> signal.Signals | None:
+    """Serve the app until SIGTERM or SIGINT (return which), or until cancelled. Port 0 takes a free one.
+
+    `nursery.start` returns the URLs of the endpoint. After a signal nothing new is taken, what is in flight has `grace`
+    seconds to be answered, and the rest is told that the server is going; a second signal cuts the waiting short.
+    `unprotected` serves without authentication to others than this machine. Raises `UsageError` when that was not said,
+    `StartFailed` when the address cannot be had.
+    """
+    config = config or HTTPConfig()
+    if not is_loopback(host) and config.authenticate is None and not unprotected:
+        raise UsageError(
+            f"{host or 'every address'} can be reached by others than this machine, and nobody is authenticated: set "
+            "HTTPConfig.authenticate, bind to 127.0.0.1, or say unprotected=True"
+        )
+    handle = (
+        attrs.evolve(target, served=True) if isinstance(target, ServerHandle) else ServerHandle(target, served=True)
+    )
+    app = create_asgi_app(handle, config, runtime=runtime, doorkeeper=_doorkeeper(host, config))
+    listeners = await _listen(host, port)
+    urls = [f"http://{_authority(each)}{config.endpoint}" for each in listeners]
+    log.info("serving %s at %s", handle.app.name, ", ".join(urls))
+    app.service  # noqa: B018 - what cannot be served shall fail now, and not at the first request
+    return await _Server(app, listeners).run(urls, grace, task_status, signals=signals)
+
+
+def _doorkeeper(host: str, config: HTTPConfig) -> Doorkeeper:
+    """A server that others reach is called by names that only its operator knows, or by an address."""
+    local = is_loopback(host)
+    names = () if local else (host, socket.gethostname())
+    return Doorkeeper([*config.allowed_hosts, *filter(None, names)], config.allowed_origins, addresses=not local)
+
+
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+    try:
+        return await trio.open_tcp_listeners(port, host=host or None, backlog=BACKLOG)
+    except OSError as error:
+        raise StartFailed(f"cannot listen at {host or '*'}:{port}: {error}; choose another port or address") from error
+
+
+def _authority(listener: trio.SocketListener) -> str:
+    address, port, *_ = listener.socket.getsockname()
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+class _Server:
+    """The listeners of one app, and their connections."""
+
+    def __init__(self, app: HTTPApp, listeners: list[trio.SocketListener]) -> None:
+        from hypercorn.app_wrappers import ASGIWrapper
+        from hypercorn.config import Config
+        from hypercorn.trio.worker_context import WorkerContext
+
+        self._app, self._listeners = app, listeners
+        self._wrapped: Any = ASGIWrapper(app)  # type: ignore[arg-type]
+        self._context = WorkerContext(None)
+        self._config = Config()
+        self._config.keep_alive_timeout = HEADER_SECONDS  # it runs from the opening of a connection, too
+        self._config.h11_max_incomplete_size = HEAD_BYTES
+        self._config.include_server_header = False
+        self._config.errorlog = log
+        self._streams: dict[PatientStream, None] = {}
+        self._gone = trio.lowlevel.ParkingLot()
+
+    async def run(
+        self, urls: list[str], grace: float, task_status: trio.TaskStatus[list[str]], *, signals: bool
+    ) -> signal.Signals | None:
+        """Serve until a signal, or for ever."""
+        caught: list[signal.Signals] = []
+        async with trio.open_nursery() as connections:
+            try:
+                async with trio.open_nursery() as accepting:
+                    await accepting.start(self._accept, connections)
+                    task_status.started(urls)
+                    if signals:
+                        caught.append(await _signal())
+                        accepting.cancel_scope.cancel("a signal asked the server to end")
+                    else:
+                        await trio.sleep_forever()
+                await self._leave(grace)
+            finally:
+                self._app.close()
+                for stream in list(self._streams):
+                    stream.abort()
+            connections.cancel_scope.cancel("the server has ended")
+        return caught[0]
+
+    async def _accept(
+        self, connections: trio.Nursery, task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        await trio.serve_listeners(self._serve, self._listeners, handler_nursery=connections, task_status=task_status)
+
+    async def _serve(self, accepted: trio.SocketStream) -> None:
+        """One connection. Nothing that goes wrong here is anybody else's."""
+        from hypercorn.trio.tcp_server import TCPServer
+        from hypercorn.typing import ConnectionState
+
+        stream = PatientStream(accepted)
+        self._streams[stream] = None
+        try:
+            await TCPServer(self._wrapped, self._config, self._context, ConnectionState({}), stream)  # type: ignore[arg-type]
+        except* trio.Cancelled:
+            raise
+        except* Exception:
+            log.exception("a connection failed")
+        finally:
+            del self._streams[stream]
+            stream.abort()
+            self._gone.unpark_all()
+
+    async def _leave(self, grace: float) -> None:
+        """Idle connections are closed at once, the others after their response."""
+        await self._context.terminated.set()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_hurry, nursery.cancel_scope)
+            await self._app.drain(grace)
+            with trio.move_on_after(FLUSH_SECONDS):
+                while self._streams:
+                    await self._gone.park()
+            nursery.cancel_scope.cancel("everything has left")
+
+
+async def _signal() -> signal.Signals:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            return signal.Signals(number)
+    raise AssertionError("signals do not end")
+
+
+async def _hurry(leaving: trio.CancelScope) -> None:
+    """A second signal: whoever sends it does not want to wait."""
+    try:
+        await _signal()
+    except RuntimeError:
+        return  # not the main thread: nobody can send us one
+    leaving.cancel("a second signal")
