@@ -19,9 +19,13 @@ from zcp_actors.wire import (
     ElicitResult,
     ListRootsRequest,
     ListRootsResult,
+    ToolResultContent,
+    ToolUseContent,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zcp_actors.wire import ClientCapabilities
 
 SAMPLING, ELICITATION, ROOTS = "sampling/createMessage", "elicitation/create", "roots/list"
@@ -73,10 +77,28 @@ def ensure_declared(capabilities: ClientCapabilities | None, method: str, params
         raise CapabilityMissing(f"the client did not declare what {name} needs: {needed}", needed)
 
 
+def unmatched_tools(messages: Sequence[Any]) -> str | None:
+    """What is wrong with the tool uses and results of a conversation, or None.
+
+    Source: client/sampling of either revision, "Tool Use and Result Balance" and "Tool Result Messages".
+    """
+    open_uses: set[str] = set()
+    for number, message in enumerate(messages):
+        blocks = message.content if isinstance(message.content, list) else [message.content]
+        results = {block.tool_use_id for block in blocks if isinstance(block, ToolResultContent)}
+        if results and not all(isinstance(block, ToolResultContent) for block in blocks):
+            return f"message {number} mixes tool results with other content"
+        if results != open_uses:
+            return f"message {number} must hold the results of {sorted(open_uses)}, not of {sorted(results)}"
+        open_uses = {block.id for block in blocks if isinstance(block, ToolUseContent)}
+    return f"no results of {sorted(open_uses)} follow" if open_uses else None
+
+
 def refusal(capabilities: ClientCapabilities, method: str, params: Any) -> RPCError | None:
     """For the asked client: the error that answers a question it never declared, or None when the question is fine."""
     if declared(capabilities, method, params):
-        return None
+        fault = unmatched_tools(params.messages) if method == SAMPLING else None
+        return None if fault is None else RPCError(INVALID_PARAMS, f"params.messages: {fault}")
     if method == ELICITATION and capabilities.elicitation is not None:
         return RPCError(INVALID_PARAMS, f"this client does not support elicitation mode {params.mode or 'form'!r}")
     if method == SAMPLING and capabilities.sampling is not None:

@@ -24,6 +24,11 @@ from zcp_actors.wire import (
 
 ACTIONS = ("accept", "decline", "cancel")
 
+STATUSES = {"accepted": "accept", "declined": "decline", "cancelled": "cancel", "canceled": "cancel"} | {
+    action: action for action in ACTIONS
+}
+"""The guide's `status` of an elicitation's result, as the wire's action."""
+
 
 def read_return(method: str, params: Any, returned: Any) -> Model:
     """The result that answers this question. Raises `UsageError` when the provider returned something unusable."""
@@ -77,8 +82,11 @@ def _read_action(params: Any, returned: Any) -> tuple[Any, Mapping[str, Any]]:
     if "accepted" in found and "accepted" not in _fields(params):
         given = found.get("data", found.get("fields", found.get("content"))) or {}
         return ("accept" if found["accepted"] else "decline"), dict(given)
-    if getattr(params, "mode", None) == "url":
-        raise UsageError("to open an address takes explicit consent: return a bool, 'action' or 'accepted'")
+    if found.get("status") in STATUSES and "status" not in _fields(params):
+        return STATUSES[found["status"]], found.get("data") or {}
+    if getattr(params, "mode", None) == "url" or not found.keys() & _fields(params).keys():
+        # A refusal in a shape that nobody knows must never pass for consent.
+        raise UsageError("it takes explicit consent: return a bool, or 'action' or 'accepted' beside the fields")
     return "accept", found
 
 

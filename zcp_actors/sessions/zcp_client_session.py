@@ -247,8 +247,8 @@ class ZCPClientSession:
         """The server's process, where it is a child of this one; None elsewhere, and between two of them."""
         return getattr(self._open_session().connection, "pid", None)
 
-    async def initialize(self) -> Any:
-        """What the server said at the opening, which did the handshake already."""
+    async def initialize(self, capabilities: Any = None) -> Any:
+        """What the server said at the opening, which did the handshake already: it declared what has a provider."""
         await self._open_session().ready()
         return self.introduction.result
 
@@ -295,6 +295,7 @@ class ZCPClientSession:
         name: str,
         arguments: Mapping[str, Any] | None = None,
         *,
+        profile: str | None = None,
         meta: Mapping[str, Any] | None = None,
         task: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
@@ -302,6 +303,7 @@ class ZCPClientSession:
     ) -> CallToolResult:
         """Call a tool. A tool's own failure is a result with `is_error`; a protocol error raises `RPCError`.
 
+        `profile` is for servers that know it.
         `on_progress` is called with each progress report. Raises `NotJSON` for arguments that no wire carries, and
         `InvalidResult` when structured content does not match the schema that the server listed.
         """
@@ -312,6 +314,7 @@ class ZCPClientSession:
             arguments=plain(arguments or {}, "arguments"),
             meta=None if meta is None else plain(meta, "meta"),
             task=None if task is None else from_wire(TaskMetadata, dict(task)),
+            extra={} if profile is None else {"profile": profile},
         )
         result: CallToolResult = await self._open_session().request(
             "tools/call", params, timeouts=timeouts, on_progress=on_progress
