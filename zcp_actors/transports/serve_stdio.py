@@ -8,6 +8,7 @@ Refuses to know the app. Source: MCP basic/transports, stdio: the client closes 
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -20,6 +21,8 @@ from zcp_actors.transports.standard_streams import open_standard_streams
 from zcp_actors.transports.stdio import LineConnection
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from zcp_actors.ports import App
     from zcp_actors.sessions.server import ServerSession
     from zcp_actors.transports.standard_streams import StandardStreams
@@ -27,11 +30,14 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 5.0
 """What calls in flight get to finish after SIGTERM or SIGINT; half of what process managers commonly wait."""
 
+LAST_ANSWERS = 1.0
+"""Seconds for the answers, and the goodbyes, to reach a host that reads slowly."""
+
 
 async def serve_stdio(
     runtime: Any, target: App | ServerHandle, *, drain: float = DRAIN_SECONDS, max_message: int = MAX_MESSAGE
 ) -> signal.Signals | None:
-    """Serve the app to whoever started this process, until the input ends (returns None) or SIGTERM or SIGINT comes (it).
+    """Serve the app to whoever started this process, until the input ends, or SIGTERM or SIGINT comes; return that one.
 
     At the end of the input every call is cancelled: nobody reads the answers. After a signal no more is read, calls in
     flight get `drain` seconds to be answered, and the rest are told that the server is going. `print` goes to stderr.
@@ -40,17 +46,23 @@ async def serve_stdio(
     handle = (
         attrs.evolve(target, served=True) if isinstance(target, ServerHandle) else ServerHandle(target, served=True)
     )
-    async with open_standard_streams(max_message) as streams:
-        connection = LineConnection(streams, max_message)
-        session = handle.host(runtime, connection)
-        caught: list[signal.Signals] = []
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_drain_on_signal, session, streams, drain, nursery.cancel_scope, caught)
-            nursery.start_soon(_end_with, session, nursery.cancel_scope)
-            await _feed(connection, session, streams)
-            nursery.cancel_scope.cancel("the input ended")
-        session.me.stop()
-        await session.me.stopped()
+    caught: list[signal.Signals] = []
+    # Heard until all is closed: one that comes with the end of the input, or while we leave, must not kill us half way.
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with open_standard_streams(max_message) as streams:
+            connection = LineConnection(streams, max_message)
+            session = handle.host(runtime, connection)
+            reading = trio.CancelScope()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_hear, signals, caught, reading)
+                nursery.start_soon(_end_with, session, reading)
+                with reading:
+                    await _feed(connection, session, streams)
+                if reading.cancelled_caught and caught:
+                    await _drain(session, streams, drain)
+                session.me.stop()
+                await session.me.stopped()
+                nursery.cancel_scope.cancel("the session was served")
     return caught[0] if caught else None
 
 
@@ -69,20 +81,16 @@ async def _end_with(session: ServerSession, reading: trio.CancelScope) -> None:
         raise exit.error
 
 
-async def _drain_on_signal(
-    session: ServerSession,
-    streams: StandardStreams,
-    drain: float,
-    reading: trio.CancelScope,
-    caught: list[signal.Signals],
-) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            caught.append(signal.Signals(number))
-            reading.cancel("a signal asked the server to end")
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + drain):
-                await session.idle()
-            session.say_goodbye("the server is shutting down")
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
-                await streams.flushed()
-            return
+async def _hear(signals: AsyncIterator[int], caught: list[signal.Signals], reading: trio.CancelScope) -> None:
+    """Note every signal; the first ends the reading."""
+    async for number in signals:
+        caught.append(signal.Signals(number))
+        reading.cancel("a signal asked the server to end")
+
+
+async def _drain(session: ServerSession, streams: StandardStreams, seconds: float) -> None:
+    with trio.move_on_after(seconds):
+        await session.idle()
+    session.say_goodbye("the server is shutting down")
+    with trio.move_on_after(LAST_ANSWERS), suppress(ConnectionLost):
+        await streams.flushed()
