@@ -8,7 +8,7 @@ dialects, wires and automata: everything goes through the call it was made for.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from zcp_actors.protocol.capabilities import ELICITATION, ROOTS, SAMPLING
 from zcp_actors.sessions.asked import Elicited, form_question, read_answer, sampling_question, url_question
@@ -163,7 +163,11 @@ class Context:
         return list(result.roots)
 
     # -------------------------------------------------------------------------------------------- side effects
-    async def once(self, key: str, function: Callable[[], Awaitable[T] | T], *, retry_unfinished: bool = False) -> T:
+    @overload
+    async def once(self, key: str, function: Callable[[], Awaitable[T]], *, retry_unfinished: bool = False) -> T: ...
+    @overload
+    async def once(self, key: str, function: Callable[[], T], *, retry_unfinished: bool = False) -> T: ...
+    async def once(self, key: str, function: Callable[[], Any], *, retry_unfinished: bool = False) -> Any:
         """Do something that later rounds of this call must not do again; returns its outcome as plain JSON.
 
         The outcome is recorded under `key`, which names it over all rounds of the call. With a store, the intent is
@@ -172,7 +176,7 @@ class Context:
         Without a store the effect happens at least once: a round whose reply was lost is run again.
         A suspension waits for a running `once`; a real cancellation interrupts it.
         """
-        return await self._call.once(key, function, retry_unfinished=retry_unfinished)  # type: ignore[no-any-return]
+        return await self._call.once(key, function, retry_unfinished=retry_unfinished)
 
     # -------------------------------------------------------------------------------------------- reports
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
