@@ -7,6 +7,7 @@ nobody. Refuses to print results (`printing`) and to read words (`arguments`).
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -14,6 +15,7 @@ import attrs
 import click
 import trio
 
+from zcp_actors import schemas
 from zcp_actors.cli.arguments import read_arguments, read_pairs
 from zcp_actors.cli.bars import Bars
 from zcp_actors.cli.failure import FAILED
@@ -21,7 +23,7 @@ from zcp_actors.cli.listing import all_tools
 from zcp_actors.cli.printing import print_result
 from zcp_actors.cli.target import server_of
 from zcp_actors.cli.terminal import Terminal, say
-from zcp_actors.errors import Refused
+from zcp_actors.errors import Refused, RequestTimeout
 from zcp_actors.sessions import Timeouts, ZCPClientSession, open_runtime
 from zcp_actors.transports import stdio_client
 
@@ -60,10 +62,20 @@ async def _call(options: CallOptions, target: Any) -> Any:
         client = stdio_client(
             target, era=options.era, sampling_handler=person.sample, elicitation_handler=person.elicit
         )
-        async with open_runtime(), client:
+        async with open_runtime():
+            await _open(client, options.timeout)
             arguments = await _arguments(client, options)
             heard = bars.listener(options.tool)
             return await client.call_tool(options.tool, arguments, timeouts=options.timeouts, on_progress=heard)
+
+
+async def _open(client: ZCPClientSession, limit: float | None) -> None:
+    """Open the client, which ends with the runtime. Raises `RequestTimeout` when the server is not there in time."""
+    with trio.move_on_after(math.inf if limit is None else limit) as patience:
+        await client.__aenter__()
+    if patience.cancelled_caught:
+        assert limit is not None
+        raise RequestTimeout("connecting", limit, "total")
 
 
 async def _arguments(client: ZCPClientSession, options: CallOptions) -> dict[str, Any]:
@@ -93,12 +105,14 @@ class Answers:
         return {"action": "decline"}
 
     def _filled(self, request: Any) -> dict[str, Any]:
+        """The form's content. Raises `Refused` where it does not fit: the call then says why."""
+        schema, form = dict(request.requested_schema), f"form {request.message!r}"
         try:
-            return read_pairs(
-                self.options.answers, dict(request.requested_schema), f"form {request.message!r}", "field"
-            )
-        except click.ClickException as error:
-            raise Refused(error.message) from error
+            content = schemas.apply_defaults(schema, read_pairs(self.options.answers, schema, form, "field"))
+            schemas.check_form(schema, content)
+        except (click.ClickException, schemas.Mismatch) as error:
+            raise Refused(f"the {form} cannot be sent: {error}; pass --answer FIELD=VALUE") from error
+        return content
 
     async def sample(self, request: Any, pending: Any) -> Any:
         """By `--sample`, then by the person."""

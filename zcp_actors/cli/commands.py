@@ -51,6 +51,8 @@ def run(arguments: Sequence[str]) -> int:
             return int(program.invoke(context) or 0)
     except click.exceptions.Exit as exit:
         return exit.exit_code
+    except BrokenPipeError:
+        return _reader_left()
     except Exception as error:
         if debug:
             raise
@@ -61,6 +63,14 @@ def run(arguments: Sequence[str]) -> int:
         if debug or not _interrupted(error):
             raise
         return INTERRUPTED
+
+
+def _reader_left() -> int:
+    """Whoever read our output has enough. Python must not find that out once more when it closes the stream."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _interrupted(error: BaseException) -> bool:

@@ -56,6 +56,8 @@ def line_of(error: Exception) -> str:
     """Return the error in one line that is safe to print."""
     if isinstance(error, click.ClickException):
         return " ".join(error.format_message().split())
+    if isinstance(error, RequestTimeout):
+        return f"{error.method} got no answer within {error.seconds:g} s; call takes --timeout SECONDS"
     text = error.message if isinstance(error, Refused) else str(error)
     first, *_ = text.splitlines() or [type(error).__name__]
     if isinstance(error, ServerExited) and error.stderr:

@@ -56,6 +56,8 @@ class Field:
             return self.schema["default"]
         if not word and not self.required:
             return None
+        if not word:
+            raise ValueError("this needs an answer")
         value = self._value(word)
         form = {"type": "object", "properties": {self.name: self.schema}, "required": [self.name]}
         schemas.check_form(form, {self.name: value})

@@ -61,7 +61,7 @@ def _app(text: str, found: Any) -> Any:
             raise click.ClickException(f"{text}() failed: {type(error).__name__}: {error}") from error
     if not _serves(found):
         raise click.ClickException(
-            f"{text} is a {type(found).__name__}, not an app; expected a FastZCP, or a function without arguments "
+            f"{text} is no app but of type {type(found).__name__}; expected a FastZCP, or a function without arguments "
             "that returns one"
         )
     return found

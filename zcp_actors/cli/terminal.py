@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -22,7 +22,7 @@ from zcp_actors.cli.host_name import shown_host
 from zcp_actors.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 LINE_BYTES = 4096
 """What one read takes: the longest line that a terminal in its usual mode hands over."""
@@ -60,26 +60,35 @@ class Terminal:
 
     async def elicit(self, request: Any, pending: Any) -> dict[str, Any]:
         """Ask the person a server's question."""
-        async with self._turn:
-            with self._paused():
-                say(f"\n{pending.backend} asks: {request.message}")
-                try:
-                    return await (self._url(request) if request.mode == "url" else self._form(request))
-                except EOFError:
-                    say("")
-                    return {"action": "cancel"}
+        async with self._asking():
+            say(f"\n{pending.backend} asks: {request.message}")
+            try:
+                return await (self._url(request) if request.mode == "url" else self._form(request))
+            except EOFError:
+                say("")
+                return {"action": "cancel"}
 
     async def sample(self, request: Any, pending: Any) -> str:
         """Let the person play the model. Raises `Refused` when they write nothing."""
-        async with self._turn:
-            with self._paused():
-                say(f"\n{pending.backend} asks a model:")
-                for message in request.messages:
-                    say(f"  {message.role}: {getattr(message.content, 'text', message.content)}")
-                answer = await self._lines.read("Answer as the model (nothing: refuse): ")
+        async with self._asking():
+            say(f"\n{pending.backend} asks a model:")
+            for message in request.messages:
+                say(f"  {message.role}: {getattr(message.content, 'text', message.content)}")
+            answer = await self._lines.read("Answer as the model (nothing: refuse): ")
         if not answer:
             raise Refused("the person at the terminal refused the sampling request")
         return answer
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """Have the person to oneself; a question that is withdrawn while they think tells them so."""
+        async with self._turn:
+            with self._paused():
+                try:
+                    yield
+                except trio.Cancelled:
+                    say("\n(the question was withdrawn)")
+                    raise
 
     # -------------------------------------------------------------------------------------------- forms
     async def _form(self, request: Any) -> dict[str, Any]:

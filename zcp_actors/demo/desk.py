@@ -116,19 +116,28 @@ async def typeset(
     ask_at: Annotated[int | None, "The page before which the editor is asked whether to go on"] = None,
 ) -> str:
     """Set the type of some pages, a while of work for each."""
+    first = min(ask_at or 0, pages)
     memory.setting += 1
     try:
-        for page in range(pages):
-            if page == ask_at and not (await ctx.elicit(f"{page} of {pages} pages are set. Go on?")).accepted:
-                return f"stopped after {page} pages, as the editor wished"
-            await trio.sleep(SECONDS_PER_PAGE)
-            await ctx.progress(page + 1, pages, f"page {page + 1} of {pages}")
+        # Recorded, so that a handler that is run again for the answer does not set these pages again.
+        await ctx.once("first pages", lambda: set_pages(ctx, range(first), pages))
+        if ask_at is not None and not (await ctx.elicit(f"{first} of {pages} pages are set. Go on?")).accepted:
+            return f"stopped after {first} pages, as the editor wished"
+        await set_pages(ctx, range(first, pages), pages)
     except trio.Cancelled:
         memory.stopped += not ctx.suspending
         raise
     finally:
         memory.setting -= 1
     return f"all {pages} pages are set"
+
+
+async def set_pages(ctx: Context, which: range, total: int) -> int:
+    """Set these pages, and report each; return how many they were."""
+    for page in which:
+        await trio.sleep(SECONDS_PER_PAGE)
+        await ctx.progress(page + 1, total, f"page {page + 1} of {total}")
+    return len(which)
 
 
 @app.tool(annotations={"read_only_hint": True})

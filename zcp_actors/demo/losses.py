@@ -114,14 +114,14 @@ async def kill_one_of_four(stage: Stage) -> str:
         for name in others:
             neighbours.start_soon(_keep_calling, stage, name, counts)
         old = await _killed(stage, GIT)
-        began, calls = trio.current_time(), sum(counts.values())
+        began, calls, down = trio.current_time(), sum(counts.values()), stage.pid(GIT) is None
         got = await stage.call(GIT, "git_log", repo_path=str(stage.repository.path), max_count=1)
         seconds, calls = trio.current_time() - began, sum(counts.values()) - calls
         neighbours.cancel_scope.cancel("they have shown that they did not notice")
     stage.show(stage.restarts(GIT) == restarts + 1, f"{GIT}: process {old} was killed, {stage.pid(GIT)} took its place")
     stage.show(
         stage.repository.head in str(got),
-        f"the next call, made while {GIT} was down, waited {seconds:.1f} s for the restart and worked",
+        f"the next call{f', made while {GIT} was down, waited {seconds:.1f} s for the restart and' * down} worked",
         got,
     )
     after = {name: (stage.pid(name), stage.restarts(name)) for name in others}

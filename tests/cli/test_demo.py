@@ -1,0 +1,176 @@
+"""The demo, whole; and that a step which is not as it should be fails it."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+from rich.console import Console
+
+from zcp_actors import Command
+from zcp_actors.cli.commands import run
+from zcp_actors.demo.losses import kill_one_of_four, kill_while_asking
+from zcp_actors.demo.program import STEPS, perform
+from zcp_actors.demo.questions import ask_in_both_eras
+from zcp_actors.demo.report import Step
+from zcp_actors.demo.repository import Repository, find_repository
+from zcp_actors.demo.stage import GIT, NEW, OLD, TIME, Stage, commands_of
+
+SECONDS = 90
+"""What the demo promises is a minute; a machine that does other work at the same time gets half as much again."""
+
+
+def test_the_demo_shows_every_step_and_ends_with_0():
+    done = subprocess.run(
+        [sys.executable, "-m", "zcp_actors.cli", "demo", "--no-color"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+        env={**os.environ, "COLUMNS": "160"},
+    )
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    table = done.stdout.partition("What this demo has shown")[2].splitlines()
+    good = [line.split()[1] for line in table if "as it should be" in line]
+    assert good == ["start", "discover", "call", "ask", "wait", "cancel", "survive", "restart", "leave"]
+    assert "✗" not in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+@pytest.fixture
+def stage(tmp_path):
+    console = Console(file=io.StringIO(), width=200)
+    return Stage(console, commands_of(tmp_path, tmp_path), Repository(tmp_path, "0"))
+
+
+def said(stage: Stage) -> str:
+    return stage.console.file.getvalue()
+
+
+CONNECT = STEPS[0]
+
+
+def starting(name: str) -> Step:
+    """The step that starts this backend alone."""
+
+    async def show(stage: Stage) -> str:
+        await stage.connect(name)
+        return f"{name} started"
+
+    return Step("start", "Start", show)
+
+
+def script(text: str, **environment: str) -> Command:
+    return Command([sys.executable, "-c", text], env=environment)
+
+
+FORGETFUL = """
+import secrets, trio
+from zcp_actors import ServerHandle, open_runtime, serve_stdio
+from zcp_actors.demo.desk import app
+async def main():
+    async with open_runtime() as runtime:
+        await serve_stdio(runtime, ServerHandle(app, era="2026-07-28", keys=[secrets.token_bytes(32)]))
+trio.run(main)
+"""
+"""The desk with a key that ends with its process: what it sealed before it was killed it cannot open afterwards."""
+
+
+async def test_a_server_that_cannot_open_its_state_after_a_restart_fails_the_step(stage):
+    survive = Step("survive", "Survive", kill_while_asking)
+
+    with trio.fail_after(SECONDS):
+        stage.commands = {NEW: script(FORGETFUL)}
+        code = await perform(stage, [starting(NEW), survive])
+
+    assert code == 1
+    assert "The step 'survive' is not as it should be." in said(stage)
+    assert "leave" in said(stage)
+
+
+async def test_one_era_where_two_are_promised_fails_the_first_step_and_stops_there(stage):
+    with trio.fail_after(SECONDS):
+        stage.commands = {TIME: stage.commands[TIME], OLD: stage.commands[NEW], NEW: stage.commands[NEW]}
+        code = await perform(stage, [CONNECT, Step("ask", "Ask", ask_in_both_eras)])
+
+    assert code == 1
+    assert "The step 'start' is not as it should be." in said(stage)
+    assert "not reached" in said(stage)
+
+
+async def test_a_server_that_cannot_be_restarted_fails_the_step(stage, tmp_path):
+    once = tmp_path / "started"
+    text = f"""
+import os, sys
+if os.path.exists({str(once)!r}):
+    sys.exit("I start only once")
+open({str(once)!r}, "w").close()
+from mcp_server_git import main
+sys.argv = ["mcp-server-git"]
+main()
+"""
+
+    with trio.fail_after(SECONDS):
+        stage.commands = {GIT: script(text)}
+        code = await perform(stage, [starting(GIT), Step("restart", "Kill", kill_one_of_four)])
+
+    assert code == 1
+    assert "The step 'restart' is not as it should be." in said(stage)
+    assert "I start only once" in said(stage)
+
+
+async def test_a_step_that_hangs_ends_at_its_limit(stage, monkeypatch, autojump_clock):
+    async def hang(stage: Stage) -> str:
+        await trio.sleep_forever()
+
+    code = await perform(stage, [Step("hang", "Hang", hang)])
+
+    assert code == 1
+    assert "not done within 30 s" in said(stage)
+
+
+async def test_every_claim_is_checked_before_its_check_mark(stage):
+    stage.show(True, "this is so")
+    with pytest.raises(AssertionError, match="not so: this is not; came: 7"):
+        stage.show(False, "this is not", 7)
+
+    assert said(stage) == "  ✓ this is so\n"
+
+
+def test_outside_of_a_checkout_a_small_repository_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr("zcp_actors.demo.repository.__file__", str(tmp_path / "a" / "b" / "c.py"))
+
+    made = find_repository(tmp_path)
+
+    assert made.path == tmp_path / "repository"
+    assert len(made.head) == 40
+
+
+@pytest.mark.skipif(not (Path(__file__).parents[2] / ".git").exists(), reason="needs to run from a checkout")
+def test_in_a_checkout_its_own_repository_is_looked_at(tmp_path):
+    assert find_repository(tmp_path).path == Path(__file__).resolve().parents[2]
+
+
+def test_a_missing_server_is_named_with_what_installs_it(monkeypatch, capsys):
+    monkeypatch.setattr("zcp_actors.demo.program.find_spec", lambda name: None)
+
+    assert run(["demo"]) == 2
+    assert 'pip install "zcp-actors[demo]"' in capsys.readouterr().err
+
+
+def test_missing_git_is_named(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+
+    assert run(["demo"]) == 2
+    assert "git is not installed" in capsys.readouterr().err
+
+
+def test_interactive_needs_a_terminal(capsys):
+    assert run(["demo", "--interactive"]) == 2
+    assert "no terminal" in capsys.readouterr().err
