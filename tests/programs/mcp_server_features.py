@@ -155,6 +155,23 @@ async def shelf(name: str) -> str:
     return f"a shelf of {name}"
 
 
+@server.tool()
+async def change_menu(ctx: Context) -> str:
+    """Tell who follows the menu that it changed, in the words of either era."""
+    if ctx.protocol_version == "2026-07-28":
+        await ctx.notify_resource_updated("larder://menu")
+        await ctx.notify_tools_changed()
+    else:
+        await ctx.session.send_resource_updated("larder://menu")
+        await ctx.session.send_tool_list_changed()
+    return "changed"
+
+
+async def subscribe(context: Any, params: types.SubscribeRequestParams) -> types.EmptyResult:
+    events[f"subscribe {params.uri}"] += 1
+    return types.EmptyResult()
+
+
 @server.prompt()
 async def recipe(dish: str) -> str:
     """How to cook a dish."""
@@ -173,6 +190,7 @@ async def set_level(context: Any, params: types.SetLevelRequestParams) -> types.
 
 
 server._lowlevel_server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)
+server._lowlevel_server.add_request_handler("resources/subscribe", types.SubscribeRequestParams, subscribe)
 
 if __name__ == "__main__":
     anyio.run(server.run_stdio_async, backend=sys.argv[1] if sys.argv[1:] else "asyncio")

@@ -172,9 +172,17 @@ async def tell() -> dict[str, int]:
     return {"pid": os.getpid(), "running": len(running), **events}
 
 
-@app.resource("pantry://menu", mime_type="text/plain")
+@app.resource("pantry://menu", mime_type="text/plain", subscribe=True)
 async def menu() -> str:
     return "soup"
+
+
+@app.tool
+async def change_menu() -> str:
+    """Tell who follows the menu that it changed, and who follows the tools that there is another one."""
+    app.resource_updated("pantry://menu")
+    app.add_tool(menu, name=f"menu-{len(app.tools)}")
+    return "changed"
 
 
 @app.resource("pantry://shelf/{name}")
