@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from zcp_actors.actors import Job, Reply
-from zcp_actors.errors import CallEnding, HandlerError, OnceUncertain, RPCError
+from zcp_actors.errors import CallEnding, HandlerError, OnceUncertain, RequestTimeout, RPCError
+from zcp_actors.protocol.capabilities import ELICITATION, ROOTS, SAMPLING
 from zcp_actors.protocol.journal import Recorded
 from zcp_actors.protocol.questions import Question
 from zcp_actors.protocol.serving import Phase
 from zcp_actors.sessions.context import Context
+from zcp_actors.sessions.foreign import is_cancel, unfit
 from zcp_actors.sessions.reporting import Report
 from zcp_actors.sessions.waiting import all_waiting
 from zcp_actors.wire import plain, to_wire
@@ -38,6 +40,12 @@ log = logging.getLogger("zcp_actors.sessions")
 
 ONCE_SECONDS = 30.0
 """How long a suspension waits for running `once` blocks: a client's default idle limit is twice that."""
+
+QUESTION_SECONDS = {ELICITATION: 24 * 3600.0, SAMPLING: 600.0, ROOTS: 60.0}
+"""How long a parked handler waits for an answer, by what is asked: a person, a model, a program.
+
+As long as our own clients take at most (`Policy`); a client that never answers shall not keep a handler for ever.
+"""
 
 UNSTABLE = frozenset({"_meta", "elicitationId"})
 """Parts of a question's params that differ between rounds without making it another question."""
@@ -76,9 +84,11 @@ class Call(Job):
             outcome = await self.session.app.handle(Context(self), self.served.method, self.served.params)
         except (RPCError, HandlerError) as error:
             outcome = error
-        except Exception as error:
+        except BaseException as error:
+            if is_cancel(error):
+                raise
             log.exception("a handler of %s failed", self.served.method)
-            outcome = error
+            outcome = error if isinstance(error, Exception) else unfit(error, "the handler")
         finally:
             self._disarm()
             self.session.call_ended(self, outcome)
@@ -118,12 +128,15 @@ class Call(Job):
     # -------------------------------------------------------------------------------------------- questions
     async def ask(self, method: str, params: Model, key: str | None) -> Any:
         """Ask the client and wait. The journal may know the answer already; then only a checkpoint passes."""
+        # A branch that runs once more after the call was ended learns it as every other: by its cancel.
+        await trio.lowlevel.checkpoint_if_cancelled()
         content = {name: value for name, value in to_wire(params).items() if name not in UNSTABLE}
         slot: Reply[Any] = Reply()
         asked_key = self.session.asked(self, Question(method, content, key), params, slot)
         task = trio.lowlevel.current_task()
-        self._asking.add(task)
-        recorder = self.session.runtime.recorder
+        if not slot.settled:
+            self._asking.add(task)  # with the answer in hand it only passes a checkpoint, and may ask the next question
+        recorder, limit = self.session.runtime.recorder, QUESTION_SECONDS[method]
         report = None
         if recorder.enabled:
             report = Report(recorder, "question", f"{self.path}/{asked_key}", method, self.served.target).begin()
@@ -131,7 +144,9 @@ class Call(Job):
             if not slot.settled and self._quiet(task):
                 self.session.quiet(self)
             # A copy: the journal keeps the answer for the next run, and this one may write to it.
-            return copy.deepcopy(await slot.wait())
+            return copy.deepcopy(await slot.wait(trio.current_time() + limit, self.session.runtime.timers))
+        except trio.TooSlowError:
+            raise RequestTimeout(method, limit, "total") from None
         finally:
             if report is not None:
                 report.end(slot)
@@ -145,6 +160,7 @@ class Call(Job):
     # -------------------------------------------------------------------------------------------- side effects
     async def once(self, key: str, function: Callable[[], Any], *, retry_unfinished: bool) -> Any:
         """See `Context.once`."""
+        await trio.lowlevel.checkpoint_if_cancelled()
         step = self.served.journal.once(key)
         if isinstance(step, Recorded):
             await trio.lowlevel.checkpoint()

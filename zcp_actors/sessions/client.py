@@ -22,6 +22,7 @@ from zcp_actors.errors import (
     INTERNAL_ERROR,
     ConnectionLost,
     NotJSON,
+    Overloaded,
     RequestTimeout,
     RPCError,
     SessionClosed,
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("zcp_actors.sessions")
 
+
+LOOKS_PER_LIMIT = 10
+"""While a clock stands at its very limit it is looked at so often: a limit is overrun by a tenth at most."""
 
 CLOCK_ERROR = 1e-9
 """Seconds that a sum of clock readings may be off by rounding."""
@@ -354,8 +358,8 @@ class ClientSession(Cell["Message | Decided"]):
         if left > CLOCK_ERROR:
             self._watch(outgoing, now)
         elif self._clock_stands(kind):
-            limit = outgoing.patience.limit(kind)
-            outgoing.timer = self.runtime.timers.at(now + limit, partial(self._look, outgoing))
+            pause = outgoing.patience.limit(kind) / LOOKS_PER_LIMIT
+            outgoing.timer = self.runtime.timers.at(now + pause, partial(self._look, outgoing))
         elif outgoing.sent is not None and self.automaton is not None:
             limit = outgoing.patience.limit(kind)
             self.perform(self.automaton.cancel(outgoing.sent, f"{kind} timeout of {limit:g} s"))
@@ -375,7 +379,7 @@ class ClientSession(Cell["Message | Decided"]):
         try:
             self.ledger.admit(question, now)
         except RPCError as error:
-            pending.end(Status.REFUSED, error)
+            pending.refuse(error)
             return
         self._schedule(pending)
 
@@ -406,9 +410,7 @@ class ClientSession(Cell["Message | Decided"]):
             pending.move(Status.QUEUED)
             self._turn.append(pending)
         else:
-            pending.end(
-                Status.REFUSED, RPCError(-32000, f"{policy.max_queued} questions of this server already wait here")
-            )
+            pending.refuse(Overloaded(f"{policy.max_queued} questions of this server already wait here"))
 
     def _begin(self, pending: PendingRequest) -> None:
         if not pending.waits_by_itself:

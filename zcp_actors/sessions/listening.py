@@ -174,7 +174,13 @@ class Listener:
 
     async def _replace(self) -> None:
         """Open a stream for what is wanted now, and only when it stands close the one before."""
-        stream, old = Stream(self, self._wanted(), next(self._numbers)), self._stream
+        wanted, old = self._wanted(), self._stream
+        if not wanted.keys():
+            self._stream = None
+            if old is not None:
+                old.cancel("nothing is followed any more")
+            return
+        stream = Stream(self, wanted, next(self._numbers))
         self._opening = stream
         self.session.submit(stream)
         try:

@@ -19,6 +19,8 @@ from zcp_actors.actors import Job
 from zcp_actors.errors import Refused, RPCError, UsageError, ZCPError
 from zcp_actors.protocol.capabilities import ELICITATION, SAMPLING
 from zcp_actors.sessions.answers import read_return
+from zcp_actors.sessions.foreign import is_cancel, unfit
+from zcp_actors.sessions.policy import without_usage
 from zcp_actors.sessions.providers import Inbox, call_provider
 from zcp_actors.wire import ElicitResult
 
@@ -68,8 +70,10 @@ class Answering(Job):
         try:
             returned = await call_provider(pending.provider, pending.question, pending)
             pending.provided(read_return(pending.method, pending.params, returned))
-        except Exception as error:  # noqa: BLE001 - the provider's failure is an answer, never the session's end
-            pending.provided(error)
+        except BaseException as error:  # the provider's failure is an answer, never the session's end
+            if is_cancel(error):
+                raise
+            pending.provided(error if isinstance(error, Exception) else unfit(error, "the provider"))
 
 
 class PendingRequest:
@@ -81,7 +85,9 @@ class PendingRequest:
         self.session, self.question, self.since = session, question, now
         self.status = Status.RECEIVED
         self.provider = session.providers.of(question.method)
-        self.charged = False
+        self.decided_by = "provider"
+        """Who decided, for the record: "provider", "person", "policy", "deadline", "server"."""
+        self.reason = ""
         self._job: Answering | None = None
         limit = (
             session.ledger.policy.sampling_seconds
@@ -91,9 +97,7 @@ class PendingRequest:
         self.until = now + limit
         """When it expires, in seconds of the runtime's clock."""
         session.host_runtime.waiting[self.id] = self
-        self._timer: Timer = session.runtime.timers.at(
-            self.until, partial(self.end, Status.EXPIRED, self._expiry(limit))
-        )
+        self._timer: Timer = session.runtime.timers.at(self.until, partial(self.expire, limit))
 
     @property
     def method(self) -> str:
@@ -146,12 +150,31 @@ class PendingRequest:
         recorder = self.session.runtime.recorder
         if recorder.enabled:
             path = f"{self.session.me.path}/pending-{self.question.number}"
-            recorder.transition("pending", path, old.value, status.value, method=self.method)
+            recorder.transition("pending", path, old.value, status.value, **self._facts(status))
             if old is Status.QUEUED:
                 recorder.wait("wait_for capacity", path, self.since, trio.current_time(), status.value)
             if status not in OPEN:
                 thing = f"wait_for {self.method}"
                 recorder.wait(thing, path, self.since, trio.current_time(), status.value)
+
+    def _facts(self, status: Status) -> dict[str, Any]:
+        """What an audit needs: who asked for what, and at the end who decided and why; no contents."""
+        facts: dict[str, Any] = {"method": self.method, "backend": self.backend, "id": self.id, "request": self.request}
+        if self.method == ELICITATION:
+            facts["mode"] = getattr(self.params, "mode", None) or "form"
+        if status not in OPEN:
+            facts |= {"by": self.decided_by, "reason": self.reason}
+        return facts
+
+    def expire(self, limit: float) -> None:
+        """Its time is over."""
+        self.decided_by, self.reason = "deadline", f"no answer within {limit:g} s"
+        self.end(Status.EXPIRED, self._expiry(limit))
+
+    def refuse(self, error: RPCError) -> None:
+        """The policy says no."""
+        self.decided_by, self.reason = "policy", error.message
+        self.end(Status.REFUSED, error)
 
     def end(self, status: Status, outcome: Any) -> bool:
         """End it with a result model or an exception. False when it has ended already."""
@@ -175,6 +198,10 @@ class PendingRequest:
 
     def settle(self, result: Any) -> bool:
         """It is answered."""
+        if self.method == SAMPLING:
+            result, used = without_usage(result)
+            if used is not None:
+                self.session.ledger.correct(self.params.max_tokens, used)
         declined = isinstance(result, ElicitResult) and result.action != "accept"
         status = (
             Status.ANSWERED if not declined else Status.DECLINED if result.action == "decline" else Status.CANCELLED
@@ -192,6 +219,7 @@ class PendingRequest:
     def withdraw(self, reason: str) -> None:
         """Nobody waits for the answer any more; none is sent."""
         if self.status in OPEN:
+            self.decided_by, self.reason = "server", reason
             working = self.status is Status.ANSWERING
             self._timer.disarm()
             self.move(Status.CANCELLED)
@@ -204,7 +232,9 @@ class PendingRequest:
         """Answer it by hand, as a provider would. Raises `UsageError` when it has ended, or the answer does not fit."""
         if self.status not in OPEN:
             raise UsageError(f"{self!r} has ended: there is nothing to answer")
-        self.settle(read_return(self.method, self.params, answer))
+        result = read_return(self.method, self.params, answer)
+        self.decided_by = "person"
+        self.settle(result)
 
     def decline(self, reason: str = "declined by the person") -> None:
         """Say no. Raises `UsageError` when it has ended."""
@@ -217,6 +247,7 @@ class PendingRequest:
     def _refuse(self, result: ElicitResult, reason: str) -> None:
         if self.status not in OPEN:
             raise UsageError(f"{self!r} has ended: there is nothing to decline")
+        self.decided_by, self.reason = "person", reason
         if self.human:
             self.settle(result)
         else:

@@ -14,9 +14,11 @@ import attrs
 
 from zcp_actors.errors import INVALID_PARAMS, Refused, RPCError
 from zcp_actors.protocol.capabilities import ELICITATION, SAMPLING
+from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
     from zcp_actors.protocol.asking import Incoming
+    from zcp_actors.wire import CreateMessageResult
 
 
 @attrs.frozen
@@ -89,6 +91,19 @@ class Ledger:
     def correct(self, asked: int, used: int) -> None:
         """A provider reported what it really used."""
         self.sampling_tokens += used - asked
+
+
+def without_usage(result: CreateMessageResult) -> tuple[CreateMessageResult, int | None]:
+    """A sampling result without the `usage` that its provider reported beside it, and the tokens that were used.
+
+    `{"content": ..., "usage": {"outputTokens": 80}}`, in either spelling; what the host spent is not the server's.
+    """
+    usage = result.extra.get("usage")
+    if not isinstance(usage, dict):
+        return result, None
+    kept = {name: value for name, value in result.extra.items() if name != "usage"}
+    used = usage.get("outputTokens", usage.get("output_tokens"))
+    return replaced(result, extra=kept), used if isinstance(used, int) and used >= 0 else None
 
 
 def check_url(params: Any) -> None:

@@ -348,13 +348,13 @@ class ZCPClientSession:
 
     async def subscribe_resource(self, uri: str) -> None:
         """Hear of updates of this resource, by `changed_handler`. Returns when the server has agreed."""
-        self._open_session()
+        await self._open_session().ready()
         assert self._listener is not None
         await self._listener.subscribe(uri)
 
     async def unsubscribe_resource(self, uri: str) -> None:
         """Hear no more of this resource."""
-        self._open_session()
+        await self._open_session().ready()
         assert self._listener is not None
         await self._listener.unsubscribe(uri)
 
@@ -390,8 +390,10 @@ class ZCPClientSession:
     # -------------------------------------------------------------------------------------------- the host's side
     async def set_logging_level(self, level: str) -> None:
         """Ask for log messages of this level and above: now, or with every later request where there is no session."""
-        automaton: Any = self._open_session().automaton
+        session = self._open_session()
         params = from_wire(SetLevelRequestParams, {"level": level})
+        await session.ready()
+        automaton: Any = session.automaton
         if self.introduction.era is Era.STATELESS:
             automaton.set_log_level(params.level)
         else:
@@ -418,6 +420,7 @@ class ZCPClientSession:
         """Tell the server that our roots are others now. Where every request stands alone there is nothing to tell."""
         session = self._open_session()
         if self.introduction.era is Era.STATEFUL:
+            await session.ready()
             automaton: Any = session.automaton
             session.perform(automaton.roots_changed())
 
