@@ -20,7 +20,7 @@ from zcp_actors.errors import (
     RPCError,
     StateTooLarge,
 )
-from zcp_actors.protocol.effects import Cancel, Seal, Send, Start
+from zcp_actors.protocol.effects import Answer, Cancel, Seal, Send, Start
 from zcp_actors.protocol.questions import Question
 from zcp_actors.protocol.serving import MAX_SUBSCRIPTIONS
 from zcp_actors.protocol.stateful_server import StatefulServer
@@ -443,13 +443,43 @@ def test_a_malformed_answer_is_invalid(world, answer):
     assert world.runs == {}
 
 
-def test_answers_without_a_state_answer_nothing(world):
+def brought(server, responses, key):
+    """A new call with these answers asks a question under this key: the call, and what the asker got."""
+    server.received(request("tools/call", {"name": "t", "inputResponses": responses}, "new"))
+    call, slot = server.calls["new"], object()
+    _, effects = server.asked(call, Question("elicitation/create", to_wire(form("first?")), key), form("first?"), slot)
+    return call, [effect.outcome for effect in effects if isinstance(effect, Answer)]
+
+
+def test_answers_without_a_state_answer_no_question_that_its_author_gave_no_key(world):
     """C 59: without a state the call is a new one."""
     asked = suspended(world.server, world)
     key = next(iter(asked.input_requests))
-    world.server.received(request("tools/call", {"name": "t", "inputResponses": {key: {"action": "accept"}}}, "new"))
 
-    assert not world.server.calls["new"].replaying
+    call, outcomes = brought(stateless(), {key: {"action": "accept"}}, None)
+
+    assert not call.replaying
+    assert outcomes == []
+    assert list(call.open) == [key]
+
+
+def test_an_answer_may_come_with_the_first_request_to_a_question_with_a_key():
+    """conformance: input-required-result-ignore-extra-params sends no state, and extra keys."""
+    responses = {"name": {"action": "accept", "content": {"a": "b"}}, "unknown": {"action": "accept"}}
+
+    call, (outcome,) = brought(stateless(), responses, "name")
+
+    assert outcome.content == {"a": "b"}
+    assert call.open == {}
+    assert call.journal.awaited() == {}
+    assert call.journal.unconsumed() == []
+
+
+def test_an_answer_of_another_shape_that_comes_with_the_first_request_is_asked_for():
+    call, outcomes = brought(stateless(), {"name": {"roots": []}}, "name")
+
+    assert outcomes == []
+    assert list(call.open) == ["name"]
 
 
 def test_a_value_returned_after_suspension_is_discarded(world):

@@ -24,7 +24,7 @@ from zcp_actors.errors import (
     UsageError,
 )
 from zcp_actors.protocol.capabilities import ANSWERS, ASKING, EMBEDDED
-from zcp_actors.protocol.effects import Arm, Effect, Open, Seal, Send, Start, Suspend
+from zcp_actors.protocol.effects import Answer, Arm, Effect, Open, Seal, Send, Start, Suspend
 from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Phase, Served, Server, changes, refused
 from zcp_actors.wire import (
     ClientCapabilities,
@@ -240,6 +240,9 @@ class StatelessServer(Server):
         return super().asked(call, question, params, slot)
 
     def _ask(self, call: Served, key: str, question: Question, params: Model, slot: Any) -> list[Effect]:
+        if (brought := _brought(call, question)) is not None:
+            call.journal.answered(key, {"result": to_wire(brought)})
+            return [Answer(slot, brought)]
         call.open[key] = Pending(question.method, params, slot)
         if self.always_replay:
             return self.quiet(call, interrupted=True)
@@ -285,6 +288,18 @@ class StatelessServer(Server):
         ]
         self.listens.clear()
         return [*ends, *super().closed(reason)]
+
+
+def _brought(call: Served, question: Question) -> Model | None:
+    """The answer that a client gave before it was asked, in a request without a state.
+
+    Only for a question whose author gave it a key: that is a name which clients can know, and no other of the client's
+    answers can be meant. With a state, `opened` has read the answers.
+    """
+    if question.key is None or getattr(call.params, "request_state", None) is not None:
+        return None
+    answer = (getattr(call.params, "input_responses", None) or {}).get(question.key)
+    return answer if isinstance(answer, ANSWERS[question.method]) else None
 
 
 def read_meta(request: Request) -> dict[str, Any]:
