@@ -43,38 +43,13 @@ METHODS = [
     "",
 ]
 NAMES = [
-    *[
-        "_meta",
-        "name",
-        "arguments",
-        "uri",
-        "cursor",
-        "level",
-        "ref",
-        "argument",
-        "context",
-        "requestId",
-        "reason",
-        "task",
-        "progressToken",
-        "progress",
-    ],
-    *[
-        "messages",
-        "maxTokens",
-        "tools",
-        "mode",
-        "message",
-        "requestedSchema",
-        "url",
-        "content",
-        "inputResponses",
-        "requestState",
-    ],
-    *["inputRequests", "resultType", "notifications", "resourceSubscriptions", "action", "capabilities", "clientInfo"],
-    *["protocolVersion", "roots", "method", "params", "type", "text", "role", "model"],
-    *(PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL),
-]
+    "_meta", "name", "arguments", "uri", "cursor", "level", "ref", "argument", "context", "requestId",
+    "reason", "task", "progressToken", "progress", "messages", "maxTokens", "tools", "mode", "message",
+    "requestedSchema", "url", "content", "inputResponses", "requestState", "inputRequests", "resultType",
+    "notifications", "resourceSubscriptions", "action", "capabilities", "clientInfo", "protocolVersion",
+    "roots", "method", "params", "type", "text", "role", "model",
+    PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL,
+]  # fmt: skip
 scalars = (
     st.none()
     | st.booleans()

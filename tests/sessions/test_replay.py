@@ -377,7 +377,8 @@ async def test_an_error_in_a_finally_while_suspending_does_not_end_the_call(era,
 
 
 @both_eras
-async def test_a_handler_that_is_ending_can_ask_nothing_more(era, autojump_clock):
+@pytest.mark.parametrize("shield", [False, True], ids=["cancelled", "shielded"])
+async def test_a_handler_that_is_ending_can_ask_nothing_more(era, shield, autojump_clock):
     """2026: the suspended run asks in its `finally`."""
     app, raised = FastZCP("Late"), []
 
@@ -387,15 +388,18 @@ async def test_a_handler_that_is_ending_can_ask_nothing_more(era, autojump_clock
             return (await ctx.elicit("?", SCHEMA)).content["name"]
         finally:
             if ctx.suspending:
-                try:
-                    await ctx.elicit("one more?", SCHEMA)
-                except CallEnding as error:
-                    raised.append(type(error).__name__)
+                with trio.CancelScope(shield=shield):
+                    try:
+                        await ctx.elicit("one more?", SCHEMA)
+                    except (CallEnding, trio.Cancelled) as error:
+                        raised.append(type(error).__name__)
+                        if not shield:
+                            raise
 
     async with opened(app, era, elicitation_handler=named) as client:
         await client.call_tool("late")
 
-    assert raised == ([] if era == STATEFUL else ["CallEnding"])
+    assert raised == ([] if era == STATEFUL else ["CallEnding" if shield else "Cancelled"])
 
 
 @pytest.mark.parametrize(("seconds", "recorded"), [(ONCE_SECONDS - 1, True), (ONCE_SECONDS + 1, False)])
