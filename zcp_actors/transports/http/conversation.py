@@ -123,7 +123,7 @@ class Conversation:
             reader,
             config.keepalive_seconds,
             write=partial(self._numbered, connection, number),
-            prologue=b"" if stream.over(reader) else first,
+            prologue=b"" if stream.ended and not stream.unread else first,
             epilogue=b"retry: %d\n\n" % config.retry_ms,
             until=trio.current_time() + config.poll_seconds if config.poll_seconds is not None else float("inf"),
             headers=headers,
