@@ -18,6 +18,8 @@ from zcp_actors.transports.stdio import stamped
 from zcp_actors.wire import Request, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pytest
 
 SHOWN = 5
@@ -74,3 +76,32 @@ class Overheard:
             return ""
         shown = "\n".join(self.refusals[:SHOWN])
         return f"{len(self.refusals)} of {self.messages} messages were refused by the models of `mcp`:\n{shown}"
+
+
+def refused_lines(lines: Iterable[tuple[str, bytes]], era: str) -> list[str]:
+    """What the oracle has against the lines that a server process of ours wrote ("in"), told what it was asked ("out").
+
+    Lines that were sent to it are not judged, and need not even be JSON: they may be hostile.
+    """
+    import oracle
+
+    asked: dict[tuple[str, Any], str] = {}
+    refusals = []
+    for side, line in lines:
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            assert side == "out", f"a server of ours wrote no JSON: {line!r:.200}"
+            continue
+        if type(message) is not dict:
+            continue
+        key = (type(message.get("id")).__name__, str(message.get("id")))
+        if side == "out":
+            if type(message.get("method")) is str:
+                asked[key] = message["method"]
+            continue
+        try:
+            oracle.check(message, era=era, sender="server", method=asked.get(key) if "method" not in message else None)
+        except AssertionError as refusal:
+            refusals.append(str(refusal))
+    return refusals

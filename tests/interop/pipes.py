@@ -14,6 +14,7 @@ from subprocess import PIPE
 
 import trio
 from interop.stage import STATE_KEY, program
+from oracle_tap import refused_lines
 from programs.hostile_frames import META
 
 V2025, V2026 = "2025-11-25", "2026-07-28"
@@ -28,6 +29,8 @@ class Pipes:
         self.meta = {"_meta": {**META, CAPABILITIES: capabilities}} if era == V2026 else {}
         self.replies = defaultdict(list)
         self.others = []
+        self.lines = []
+        """All that crossed, as ("out" or "in", line)."""
         self.deaf = None
         """Set to an event, nothing is read until that is set."""
         self._news = trio.Event()
@@ -39,6 +42,7 @@ class Pipes:
                 await self.deaf.wait()
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
+                self.lines.append(("in", line))
                 message = json.loads(line)
                 if "method" in message:
                     self.others.append(message)
@@ -53,6 +57,7 @@ class Pipes:
         await self.send(json.dumps({"jsonrpc": "2.0", **members}).encode())
 
     async def send(self, *lines):
+        self.lines += [("out", line) for line in lines]
         await self.process.stdin.send_all(b"".join(line + b"\n" for line in lines))
 
     def to(self, id):
@@ -113,6 +118,7 @@ async def served(era, *, capabilities=None, patience=30):
                 nursery.cancel_scope.cancel()
         await process.stdout.aclose()
         await process.stderr.aclose()
+        assert refused_lines(pipes.lines, era)[:5] == []
 
 
 async def drain(stream):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 from interop.stage import STATE_KEY, program
+from oracle_tap import refused_lines
 
 from zcp_actors import Command, FastZCP, memory_client, open_runtime, stdio_client
 from zcp_actors.wire import Notification
@@ -50,3 +51,13 @@ async def test_what_the_oracle_refuses_is_shown_with_its_message(overheard, era)
 
     assert len(overheard.refusals) == 1
     assert "the oracle knows no no/such" in overheard.verdict()
+
+
+@pytest.mark.parametrize(("content", "refusals"), [(b"[]", 0), (b'[{"type":"text"}]', 1)])
+def test_the_lines_of_a_server_process_are_read_by_the_method_that_they_answer(content, refusals):
+    lines = [
+        ("out", b"\xff no JSON"),
+        ("out", b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":3}}'),
+        ("in", b'{"jsonrpc":"2.0","id":1,"result":{"content":' + content + b"}}"),
+    ]
+    assert len(refused_lines(lines, "2025-11-25")) == refusals

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 from interop.stage import STATE_KEY, open_stage, program
+from oracle_tap import refused_lines
 
 from zcp_actors import Command, Timeouts, ZCPClientSession, open_runtime
 from zcp_actors.errors import RequestTimeout, RPCError, ServerExited, ZCPError
@@ -66,7 +67,8 @@ def stage(request):
 @pytest.fixture
 def pair(stage):
     stage.scene.lines.clear()
-    return stage.scene
+    yield stage.scene
+    assert refused_lines(stage.scene.lines, stage.era)[:5] == []
 
 
 # Timeouts
