@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from zcp_actors.errors import ConnectionLost, RequestTimeout, SessionClosed, StartFailed, UnsupportedVersion, ZCPError
+from zcp_actors.errors import (
+    ConnectionLost,
+    RequestTimeout,
+    RPCError,
+    SessionClosed,
+    StartFailed,
+    UnsupportedVersion,
+    ZCPError,
+)
 from zcp_actors.protocol.dialect import SILENCE_SECONDS, Era, after_discover, after_initialize, make_client, names_ours
 from zcp_actors.sessions.timeouts import Timeouts
 from zcp_actors.wire import RequestParams
@@ -19,6 +27,7 @@ from zcp_actors.wire.meta_keys import SERVER_INFO
 
 if TYPE_CHECKING:
     from zcp_actors.ports import Connection
+    from zcp_actors.protocol.asking import Client
     from zcp_actors.sessions.client import ClientSession
     from zcp_actors.wire import Implementation
 
@@ -50,21 +59,43 @@ async def introduce(
     Raises `UnsupportedVersion`, `RPCError`, `RequestTimeout`, `TransportError` (`ConnectionLost` also when the server
     ends because it was asked something it does not know: try again with the stateful era).
     """
-    first_id = 1
-    if era is not Era.STATEFUL:
-        automaton = make_client(Era.STATELESS, me, session.providers.capabilities())
-        session.attach(connection, automaton)
-        patient = era is not None or getattr(connection, "always_replies", False)
+    if era is Era.STATEFUL:
+        return await _initialize(session, connection, me, 1)
+    automaton = make_client(Era.STATELESS, me, session.providers.capabilities())
+    session.attach(connection, automaton)
+    patient = era is not None or getattr(connection, "always_replies", False)
+    outcome = await _discover(session, patient=patient)
+    if names_ours(outcome):
         outcome = await _discover(session, patient=patient)
-        if names_ours(outcome):
-            outcome = await _discover(session, patient=patient)
-        agreed = _agreed(outcome, era, patient=patient)
-        if agreed is Era.STATELESS:
-            introduction = Introduction(agreed, automaton.dialect.version, outcome)
-            session.opened(introduction)
-            return introduction
-        first_id = automaton.next_id()
-    return await _initialize(session, connection, me, first_id)
+    agreed = _agreed(outcome, era, patient=patient)
+    if agreed is Era.STATELESS:
+        return _opened(session, automaton, outcome)
+    try:
+        return await _initialize(session, connection, me, automaton.next_id())
+    except RPCError:
+        # One that was silent may only have been slow to start. It has heard our first question by now, and a server of
+        # both eras that was asked in the newer way refuses to go on in the older.
+        late = await _discovered_late(session, connection, me) if isinstance(outcome, RequestTimeout) else None
+        if late is None:
+            raise
+        return late
+
+
+def _opened(session: ClientSession, automaton: Client, discovered: Any) -> Introduction:
+    introduction = Introduction(Era.STATELESS, automaton.dialect.version, discovered)
+    session.opened(introduction)
+    return introduction
+
+
+async def _discovered_late(session: ClientSession, connection: Connection, me: Implementation) -> Introduction | None:
+    """Ask in the newer way once more, of a server that answers by now. None when it does not speak it."""
+    assert session.automaton is not None
+    automaton = make_client(Era.STATELESS, me, session.providers.capabilities(), session.automaton.next_id())
+    session.attach(connection, automaton)
+    outcome = await _discover(session, patient=True)
+    if isinstance(outcome, Exception) or after_discover(outcome) is not Era.STATELESS:
+        return None
+    return _opened(session, automaton, outcome)
 
 
 def _agreed(outcome: Any, era: Era | None, *, patient: bool) -> Era:
