@@ -21,11 +21,10 @@ from zcp_actors.cli.bars import Bars
 from zcp_actors.cli.failure import FAILED
 from zcp_actors.cli.listing import all_tools
 from zcp_actors.cli.printing import print_result
-from zcp_actors.cli.target import server_of
+from zcp_actors.cli.target import client_of
 from zcp_actors.cli.terminal import Terminal, say
 from zcp_actors.errors import Refused, RequestTimeout
 from zcp_actors.sessions import Timeouts, ZCPClientSession, open_runtime
-from zcp_actors.transports import stdio_client
 
 
 @attrs.frozen(kw_only=True)
@@ -51,22 +50,22 @@ class CallOptions:
 
 def call_tool(options: CallOptions) -> int:
     """Call the tool and print its result; return 1 when the tool says that it failed."""
-    result = trio.run(_call, options, server_of(options.server))
+    with Bars() as bars:
+        person = Answers(options, Terminal(paused=bars.paused) if sys.stdin.isatty() else None)
+        client = client_of(
+            options.server, era=options.era, sampling_handler=person.sample, elicitation_handler=person.elicit
+        )
+        result = trio.run(_call, options, client, bars)
     print_result(result, raw=options.raw)
     return FAILED if result.is_error else 0
 
 
-async def _call(options: CallOptions, target: Any) -> Any:
-    with Bars() as bars:
-        person = Answers(options, Terminal(paused=bars.paused) if sys.stdin.isatty() else None)
-        client = stdio_client(
-            target, era=options.era, sampling_handler=person.sample, elicitation_handler=person.elicit
-        )
-        async with open_runtime():
-            await _open(client, options.timeout)
-            arguments = await _arguments(client, options)
-            heard = bars.listener(options.tool)
-            return await client.call_tool(options.tool, arguments, timeouts=options.timeouts, on_progress=heard)
+async def _call(options: CallOptions, client: ZCPClientSession, bars: Bars) -> Any:
+    async with open_runtime():
+        await _open(client, options.timeout)
+        arguments = await _arguments(client, options)
+        heard = bars.listener(options.tool)
+        return await client.call_tool(options.tool, arguments, timeouts=options.timeouts, on_progress=heard)
 
 
 async def _open(client: ZCPClientSession, limit: float | None) -> None:

@@ -32,10 +32,6 @@ Examples:
   zcp-actors demo
 """
 
-SERVER_HELP = """\b
-SERVER is a command line in quotes ("python -m mcp_server_time"), or an app to
-be joined in this process: module:app, or path/to/file.py:app."""
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
@@ -127,8 +123,10 @@ def tools(server: str, era: str | None, *, raw: bool) -> int:
     """List the tools of SERVER.
 
     \b
-    SERVER is a command line in quotes ("python -m mcp_server_time"), or an app to
-    be joined in this process: module:app, or path/to/file.py:app.
+    SERVER is one of
+      a command line in quotes      "python -m mcp_server_time"
+      an app, joined in process     module:app, or path/to/file.py:app
+      an address                    http://localhost:8000/mcp
     """  # noqa: D301 - as above
     from zcp_actors.cli.listing import list_tools
 
@@ -154,8 +152,10 @@ def call(**given: Any) -> int:
     Questions of the server are asked here when standard input is a terminal, and declined otherwise.
 
     \b
-    SERVER is a command line in quotes ("python -m mcp_server_time"), or an app to
-    be joined in this process: module:app, or path/to/file.py:app.
+    SERVER is one of
+      a command line in quotes      "python -m mcp_server_time"
+      an app, joined in process     module:app, or path/to/file.py:app
+      an address                    http://localhost:8000/mcp
 
     \b
     Exit codes: 0 done, 1 the tool failed, 2 a mistake in what was typed, 3 no connection.

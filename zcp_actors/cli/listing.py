@@ -13,9 +13,8 @@ import click
 import trio
 
 from zcp_actors.cli.failure import printable
-from zcp_actors.cli.target import server_of
+from zcp_actors.cli.target import client_of
 from zcp_actors.sessions import open_runtime
-from zcp_actors.transports import stdio_client
 from zcp_actors.wire import to_wire
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ MAX_PAGES = 1000
 
 def list_tools(server: str, era: str | None, *, raw: bool) -> int:
     """Print the tools of a server."""
-    name, tools = trio.run(_fetch, server_of(server), era)
+    name, tools = trio.run(_fetch, client_of(server, era=era))
     if raw:
         click.echo(json.dumps([to_wire(tool) for tool in tools], indent=2, ensure_ascii=False))
     else:
@@ -35,8 +34,8 @@ def list_tools(server: str, era: str | None, *, raw: bool) -> int:
     return 0
 
 
-async def _fetch(target: Any, era: str | None) -> tuple[str, list[Any]]:
-    async with open_runtime(), stdio_client(target, era=era) as client:
+async def _fetch(client: ZCPClientSession) -> tuple[str, list[Any]]:
+    async with open_runtime(), client:
         return f"{client.name} · {client.protocol_version}", await all_tools(client)
 
 

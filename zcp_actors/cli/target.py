@@ -1,5 +1,5 @@
 """
-What a person means by a server: an app to import, or a command to start.
+What a person means by a server: an app to import, a command to start, or an address.
 
 Owns the reading of `module:app` and `file.py:app` and the importing. Refuses to open anything.
 """
@@ -17,23 +17,31 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zcp_actors.sessions import ServerHandle
-from zcp_actors.transports import Command
+from zcp_actors.transports import Command, stdio_client, streamable_http_client
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from zcp_actors.sessions import ZCPClientSession
 
 _APP = re.compile(r"(?P<source>[^:\s]*\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_][\w.]*)")
 _FILE = re.compile(r"(?P<source>.+\.py):(?P<name>[A-Za-z_][\w.]*)")
 """A file's path may hold blanks, where an app is all that can be meant."""
 
 
-def server_of(text: str) -> Any:
-    """Return what `stdio_client` takes: the app that `text` names, or the command that it is."""
+def client_of(text: str, **options: Any) -> ZCPClientSession:
+    """Return an unopened client of the server that `text` means: an app, a URL, or a command to start.
+
+    `options` are those of `ZCPClientSession`. Raises `click.ClickException`, and `UsageError` for a bad command line.
+    """
     if _APP.fullmatch(text):
-        return load_app(text)
-    if "://" in text.partition(" ")[0]:
-        raise click.ClickException(f"{text!r} is an address; this command speaks to commands and apps")
-    return Command.parse(text)
+        return stdio_client(load_app(text), **options)
+    scheme, separator, _ = text.partition(" ")[0].partition("://")
+    if not separator:
+        return stdio_client(Command.parse(text), **options)
+    if scheme.lower() not in ("http", "https"):
+        raise click.ClickException(f"{text!r}: expected a command, an app, or an address that begins with http(s)://")
+    return streamable_http_client(text, **options)
 
 
 def load_app(text: str) -> Any:
