@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from zcp_actors.actors import Actor
-from zcp_actors.errors import ConnectionLost, InvalidResult, RequestTimeout, RPCError, ZCPError
+from zcp_actors.errors import ConnectionLost, InvalidResult, RequestTimeout, RPCError, UnexpectedStatus, ZCPError
 from zcp_actors.protocol.dialect import Era
 from zcp_actors.sessions.handshake import introduce
 
@@ -117,7 +117,8 @@ class Link(Actor[Any]):
         except more:
             _eras.pop(self._way.identity or "", None)
             return False
-        remember(self._way.identity, introduction.era)
+        if self._era is None:
+            remember(self._way.identity, introduction.era)
         return True
 
 
@@ -127,7 +128,7 @@ def attempts(known: Era | None, tries: list[Era | None]) -> Iterator[tuple[Era |
     The era that a server is remembered for is a hint: a server that denies it has become another.
     """
     if known is not None:
-        yield known, (RPCError, RequestTimeout, InvalidResult)
+        yield known, (RPCError, RequestTimeout, InvalidResult, UnexpectedStatus)
     for era in tries:
         yield era, () if era is tries[-1] else (ConnectionLost,)
 

@@ -135,8 +135,6 @@ class HTTPChannel:
             raise ConnectionLost(f"the client of {self.url} was closed")
         assert self.manner is not None
         body = encode(message, self._dialect)
-        if self._tap is not None:
-            self._tap("out", body)
         if type(message) is Request:
             exchange = Exchange(message, body)
             self.exchanges[message.id] = exchange
@@ -201,6 +199,8 @@ class HTTPChannel:
         self, method: str, headers: Mapping[str, str | bytes], body: bytes | None = None, sent: trio.Event | None = None
     ) -> AsyncIterator[Reply]:
         """One HTTP request to the server; see `client_request.ask`."""
+        if self._tap is not None and body is not None:
+            self._tap("out", body)
         try:
             async with ask(self.client, method, self.url, headers, body=body, sent=sent) as reply:
                 self._met = True

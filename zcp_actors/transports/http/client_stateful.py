@@ -36,6 +36,9 @@ NOTICE_SECONDS = 30.0
 NOTICE_TRIES = 3
 """How often an answer or a notification is sent when connections break: a second one of the same id does no harm."""
 
+UNWIND_SECONDS = 5.0
+"""What a cancelled call has to take back its own questions; most servers end its stream then."""
+
 RENEW_SECONDS = 30.0
 """To be introduced again: the server just answered, so it is there."""
 
@@ -115,7 +118,10 @@ class StatefulManner:
         try:
             headers = {**self._headers(), "content-type": JSON}
             async with self._channel.ask("POST", headers, exchange.body, exchange.sent) as reply:
-                self._know(reply, exchange)
+                if reply.status == NOT_FOUND and SESSION_HEADER in headers:
+                    raise Expired(f"{self._channel.url} has forgotten the session")
+                if exchange.request.method == "initialize":
+                    self._know(reply)
                 await self._channel.hear(reply, exchange, cursor)
         except ConnectionLost:
             if cursor.last_id is None:
@@ -126,14 +132,12 @@ class StatefulManner:
             await trio.sleep(cursor.pause())
             await self._resume(exchange, cursor)
 
-    def _know(self, reply: Reply, exchange: Exchange) -> None:
-        if reply.status == NOT_FOUND and self._id is not None:
-            raise Expired(f"{self._channel.url} has forgotten the session")
-        if exchange.request.method == "initialize" and reply.status == OK:
-            id = reply.header(SESSION_HEADER)
-            if id and (not visible(id) or len(id) > MAX_SESSION_ID):
-                raise InvalidResult("initialize: the server's session id is too long, or not of visible characters")
-            self._id = id or None
+    def _know(self, reply: Reply) -> None:
+        """Take the id of the session that begins, before anything else is sent."""
+        id = reply.header(SESSION_HEADER)
+        if id and (not visible(id) or len(id) > MAX_SESSION_ID):
+            raise InvalidResult("initialize: the server's session id is too long, or not of visible characters")
+        self._id = id or None
 
     async def _resume(self, exchange: Exchange, cursor: Cursor) -> None:
         try:
@@ -238,11 +242,11 @@ class StatefulManner:
             self._channel.start(self._deliver_later, message, body)
 
     async def _take_back(self, exchange: Exchange, message: Message, body: bytes) -> None:
-        """Tell the server, and only then leave the stream: leaving alone means nothing in this era."""
+        """Tell the server, and leave the stream later: by it come the cancels of what the call itself had asked."""
         with trio.move_on_after(NOTICE_SECONDS):
             await exchange.sent.wait()
             await self._deliver(message, body)
-        exchange.scope.cancel("the request was cancelled")
+        exchange.scope.deadline = trio.current_time() + UNWIND_SECONDS
 
     async def _deliver_later(self, message: Message, body: bytes) -> None:
         await self._introduced.wait()
