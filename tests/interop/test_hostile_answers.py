@@ -28,37 +28,25 @@ BAD_RESULTS = (
     {"action": "accept", "content": {"name": ["soup"]}},
     {"action": "accept", "content": []},
 )
+BAD_ERRORS = (None, [], "no", {}, {"code": "x", "message": 1}, {"code": -1, "message": "no"})
 
 
 def ended_badly(reply):
     return "error" in reply or reply["result"].get("isError") is True
 
 
-@pytest.mark.parametrize("result", BAD_RESULTS, ids=str)
-async def test_an_answer_that_cannot_be_used_ends_the_call_once_and_nothing_else(result):
+async def test_an_answer_that_cannot_be_used_ends_its_call_once_and_nothing_else():
+    bad = [{"result": result} for result in BAD_RESULTS] + [{"error": error} for error in BAD_ERRORS]
     async with served(V2025, capabilities=ASKABLE) as pipes:
-        await pipes.write(id="call", method="tools/call", params={"name": "order", "arguments": {}})
-        question = await pipes.question()
-        await pipes.write(id=question["id"], result=result)
-        assert ended_badly(await pipes.reply("call"))
+        for number, members in enumerate(bad, 1):
+            call = f"call {number}"
+            await pipes.write(id=call, method="tools/call", params={"name": "order", "arguments": {}})
+            await pipes.write(id=(await pipes.question(number))["id"], **members)
+            assert ended_badly(await pipes.reply(call)), members
 
         await pipes.call("after", "echo", text="x")
-        assert len(pipes.to("call")) == 1
-        assert len(pipes.replies) == 3, "no reply under any other id: a reply is never replied to"
-
-
-@pytest.mark.parametrize(
-    "error", [None, [], "no", {}, {"code": "x", "message": 1}, {"code": -1, "message": "no"}], ids=str
-)
-async def test_an_error_for_an_answer_ends_the_call_once_however_it_is_spelt(error):
-    async with served(V2025, capabilities=ASKABLE) as pipes:
-        await pipes.write(id="call", method="tools/call", params={"name": "order", "arguments": {}})
-        await pipes.write(id=(await pipes.question())["id"], error=error)
-        assert ended_badly(await pipes.reply("call"))
-
-        await pipes.call("after", "echo", text="x")
-        assert len(pipes.to("call")) == 1
-        assert len(pipes.replies) == 3
+        assert [len(pipes.to(f"call {number}")) for number in range(1, len(bad) + 1)] == [1] * len(bad)
+        assert len(pipes.replies) == len(bad) + 2, "a reply is never replied to, under any id"
 
 
 async def test_an_answer_under_another_spelling_of_the_id_is_nobodys_and_a_second_answer_is_late():
@@ -110,37 +98,33 @@ async def test_answers_of_a_round_are_used_once_they_fit():
         assert reply["result"]["content"][0]["text"] == "accept Dish(name='soup', hot=False)"
 
 
-@pytest.mark.parametrize("result", BAD_RESULTS, ids=str)
-async def test_an_answer_in_a_round_that_cannot_be_used_is_an_error_and_never_an_acceptance(result):
+async def test_an_answer_in_a_round_that_cannot_be_used_is_an_error_and_never_an_acceptance():
     async with served(V2026, capabilities=ASKABLE) as pipes:
         [key], state = await asked(pipes)
-        reply = await retry(pipes, "second", state, {key: result})
-        assert ended_badly(reply)
-        again = await retry(pipes, "third", state, {key: ACCEPT})
+        for number, result in enumerate(BAD_RESULTS):
+            assert ended_badly(await retry(pipes, number, state, {key: result})), result
+        again = await retry(pipes, "again", state, {key: ACCEPT})
         assert again["result"]["content"][0]["text"] == "accept Dish(name='soup', hot=False)"
-        assert len(pipes.to("second")) == 1
+        assert [len(pipes.to(number)) for number in range(len(BAD_RESULTS))] == [1] * len(BAD_RESULTS)
 
 
-@pytest.mark.parametrize("responses", [..., {}, {"another": ACCEPT}], ids=["left out", "empty", "of another key"])
-async def test_an_answer_that_is_missing_is_asked_for_again(responses):
+async def test_an_answer_that_is_missing_is_asked_for_again():
     async with served(V2026, capabilities=ASKABLE) as pipes:
         [key], state = await asked(pipes)
-        reply = await retry(pipes, "second", state, responses)
-        assert reply["result"]["resultType"] == "input_required"
-        assert list(reply["result"]["inputRequests"]) == [key]
-        last = await retry(pipes, "third", reply["result"]["requestState"], {key: ACCEPT})
-        assert last["result"]["content"][0]["text"] == "accept Dish(name='soup', hot=False)"
+        for number, responses in enumerate((..., {}, {"another": ACCEPT})):
+            reply = await retry(pipes, f"second {number}", state, responses)
+            assert reply["result"]["resultType"] == "input_required"
+            assert list(reply["result"]["inputRequests"]) == [key]
+            last = await retry(pipes, f"third {number}", reply["result"]["requestState"], {key: ACCEPT})
+            assert last["result"]["content"][0]["text"] == "accept Dish(name='soup', hot=False)"
 
 
-@pytest.mark.parametrize("responses", [None, [], "x", 3, [ACCEPT]], ids=str)
-async def test_answers_that_are_no_object_are_refused(responses):
+async def test_answers_that_are_no_object_are_refused():
     async with served(V2026, capabilities=ASKABLE) as pipes:
         _, state = await asked(pipes)
-        reply = await retry(pipes, "second", state, responses)
-        if responses is None:
-            assert reply.get("result", {}).get("resultType") == "input_required" or reply["error"]["code"] == -32602
-        else:
-            assert reply["error"]["code"] == -32602
+        for number, responses in enumerate(([], "x", 3, [ACCEPT], True)):
+            reply = await retry(pipes, number, state, responses)
+            assert reply["error"]["code"] == -32602, responses
 
 
 async def test_a_state_that_was_changed_anywhere_is_refused_with_a_reason():
@@ -156,13 +140,11 @@ async def test_a_state_that_was_changed_anywhere_is_refused_with_a_reason():
         assert "result" in await retry(pipes, "unchanged", state, {key: ACCEPT})
 
 
-@pytest.mark.parametrize(
-    "state", ["", "x", "\U0001f600", "A" * 100_000, 3, [], {}, True], ids=lambda state: repr(state)[:20]
-)
-async def test_a_state_that_is_none_of_ours_is_refused(state):
+async def test_a_state_that_is_none_of_ours_is_refused():
     async with served(V2026, capabilities=ASKABLE) as pipes:
-        reply = await retry(pipes, "forged", state, {"key": ACCEPT})
-        assert reply["error"]["code"] == -32602
+        for number, state in enumerate(("", "x", "\U0001f600", "A" * 100_000, 3, [], {}, True)):
+            reply = await retry(pipes, number, state, {"key": ACCEPT})
+            assert reply["error"]["code"] == -32602, state
 
 
 async def test_the_state_of_one_call_opens_no_other():
@@ -185,15 +167,15 @@ async def test_answers_without_a_state_are_not_believed():
 
 
 @pytest.mark.parametrize("era", [V2025, V2026])
-@pytest.mark.parametrize("tool", ["order", "pay", "summarise", "folders"])
-async def test_a_client_that_declared_nothing_is_asked_nothing(era, tool):
-    arguments = {"text": "x"} if tool == "summarise" else {}
+async def test_a_client_that_declared_nothing_is_asked_nothing(era):
     async with served(era) as pipes:
-        reply = await pipes.request("call", "tools/call", name=tool, arguments=arguments)
-        assert ended_badly(reply)
-        if era == V2026:
-            assert reply["error"]["code"] == -32021
-            assert reply["error"]["data"]["requiredCapabilities"]
+        for tool in ("order", "pay", "summarise", "folders"):
+            arguments = {"text": "x"} if tool == "summarise" else {}
+            reply = await pipes.request(tool, "tools/call", name=tool, arguments=arguments)
+            assert ended_badly(reply)
+            if era == V2026:
+                assert reply["error"]["code"] == -32021
+                assert reply["error"]["data"]["requiredCapabilities"]
         assert pipes.others == []
 
 
