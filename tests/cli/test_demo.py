@@ -152,6 +152,15 @@ def test_outside_of_a_checkout_a_small_repository_is_made(tmp_path, monkeypatch)
     assert len(made.head) == 40
 
 
+def test_a_commit_that_is_made_meanwhile_is_no_fault_of_a_checkout_only(tmp_path):
+    head, later = "a" * 40, f"Commit: {'b' * 40}"
+
+    assert Repository(tmp_path, head).is_logged(f"Commit: {head}")
+    assert not Repository(tmp_path, head).is_logged(later)
+    assert Repository(tmp_path, head, shared=True).is_logged(later)
+    assert not Repository(tmp_path, head, shared=True).is_logged("fatal: not a repository")
+
+
 @pytest.mark.skipif(not (Path(__file__).parents[2] / ".git").exists(), reason="needs to run from a checkout")
 def test_in_a_checkout_its_own_repository_is_looked_at(tmp_path):
     assert find_repository(tmp_path).path == Path(__file__).resolve().parents[2]

@@ -120,7 +120,7 @@ async def kill_one_of_four(stage: Stage) -> str:
         neighbours.cancel_scope.cancel("they have shown that they did not notice")
     stage.show(stage.restarts(GIT) == restarts + 1, f"{GIT}: process {old} was killed, {stage.pid(GIT)} took its place")
     stage.show(
-        stage.repository.head in str(got),
+        stage.repository.is_logged(str(got)),
         f"the next call{f', made while {GIT} was down, waited {seconds:.1f} s for the restart and' * down} worked",
         got,
     )

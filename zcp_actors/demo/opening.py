@@ -97,7 +97,7 @@ def errands(stage: Stage) -> list[Errand]:
         Errand(
             "git: the last commit",
             lambda: stage.call(GIT, "git_log", repo_path=path, max_count=1),
-            lambda got: stage.repository.head in str(got),
+            lambda got: stage.repository.is_logged(str(got)),
         ),
         Errand(
             "git: the work tree",

@@ -7,6 +7,7 @@ Owns finding and making it. Refuses to change a repository that was there before
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,6 +18,8 @@ import click
 GIT_SECONDS = 20.0
 """For one git command on a small repository; a hanging file system is noticed."""
 
+_COMMIT = re.compile(r"\b[0-9a-f]{40}\b")
+
 
 @attrs.frozen
 class Repository:
@@ -24,7 +27,13 @@ class Repository:
 
     path: Path
     head: str
-    """The last commit."""
+    """The last commit when the demo began."""
+    shared: bool = False
+    """People work in it, and may commit meanwhile."""
+
+    def is_logged(self, text: str) -> bool:
+        """Tell whether a log of one commit, as text, is this repository's."""
+        return self.head in text or (self.shared and _COMMIT.search(text) is not None)
 
 
 def find_repository(folder: Path) -> Repository:
@@ -38,7 +47,7 @@ def find_repository(folder: Path) -> Repository:
     if (checkout / ".git").exists() and (checkout / "pyproject.toml").exists():
         head = _git(checkout, "rev-parse", "HEAD", check=False)
         if head:
-            return Repository(checkout, head)
+            return Repository(checkout, head, shared=True)
     return _make(folder / "repository")
 
 
