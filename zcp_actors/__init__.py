@@ -35,6 +35,7 @@ from zcp_actors.sessions import open_runtime as open_runtime
 from zcp_actors.transports import Command as Command
 from zcp_actors.transports import memory_client as memory_client
 from zcp_actors.transports import serve_stdio as serve_stdio
+from zcp_actors.transports import sse_client as sse_client
 from zcp_actors.transports import stdio_client as stdio_client
 from zcp_actors.transports import stdio_server as stdio_server
 from zcp_actors.transports import streamable_http_client as streamable_http_client
@@ -69,6 +70,7 @@ __all__ = [
     "memory_client",
     "open_runtime",
     "serve_stdio",
+    "sse_client",
     "stdio_client",
     "stdio_server",
     "streamable_http_client",

