@@ -132,7 +132,6 @@ async def test_a_client_that_does_not_read_is_waited_for_and_nothing_is_lost(era
         assert [len(pipes.to(id)) for id in range(3000)] == [1] * 3000
 
 
-@pytest.mark.xfail(strict=True, reason="server/discover begins the other era even where a session is initialized")
 async def test_a_session_that_is_initialized_outlives_a_stray_discover():
     """A server of 2025-11-25 alone would answer "method not found" and serve on."""
     async with served(V2025) as pipes:
