@@ -30,7 +30,23 @@ class Gates:
     def __init__(self) -> None:
         self.began = trio.Event()
         self.go = trio.Event()
+        self.entered = 0
         self.ended: list[str] = []
+        self._moved = trio.lowlevel.ParkingLot()
+
+    def enter(self) -> None:
+        self.entered += 1
+        self.began.set()
+        self._moved.unpark_all()
+
+    def leave(self, how: str) -> None:
+        self.ended.append(how)
+        self._moved.unpark_all()
+
+    async def until(self, *, entered: int = 0, ended: int = 0) -> None:
+        """Wait until so many calls have come to the gate, and left it."""
+        while self.entered < entered or len(self.ended) < ended:
+            await self._moved.park()
 
 
 def stage(gates: Gates) -> FastZCP:  # noqa: C901 - a list of tools
@@ -55,13 +71,13 @@ def stage(gates: Gates) -> FastZCP:  # noqa: C901 - a list of tools
 
     @app.tool
     async def gate(ctx: Context, name: str = "gate") -> str:
-        gates.began.set()
+        gates.enter()
         try:
             await gates.go.wait()
         except trio.Cancelled:
-            gates.ended.append("cancelled")
+            gates.leave("cancelled")
             raise
-        gates.ended.append("done")
+        gates.leave("done")
         return f"{name} passed"
 
     @app.tool
@@ -107,8 +123,8 @@ def stage(gates: Gates) -> FastZCP:  # noqa: C901 - a list of tools
 MIRRORING = {
     "type": "object",
     "properties": {
-        "region": {"type": ["string", "null"], "x-mcp-header": "Region"},
-        "limit": {"type": ["integer", "null"], "x-mcp-header": "Limit"},
+        "region": {"type": "string", "x-mcp-header": "Region"},
+        "limit": {"type": "integer", "x-mcp-header": "Limit"},
     },
 }
 

@@ -178,6 +178,7 @@ class Wire:
         if self.then is not None:
             return self.then
         await trio.sleep_forever()
+        raise AssertionError
 
     async def send(self, event):
         await trio.lowlevel.checkpoint()

@@ -1,0 +1,132 @@
+"""How a server over HTTP ends: what is in flight is answered or told, and nobody waits for a server that left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import httpx
+import pytest
+import trio
+import trio.testing
+from interop.stage import STATE_KEY, program
+from network.http_site import BOTH, Events, modern, site
+
+
+async def both_in_flight(server, nursery, replies):
+    """One call in each era, waiting at the gate."""
+    session = await server.session()
+
+    async def older():
+        async with session.stream(1, "told_gate", progressToken="p") as response:
+            events = Events(response)
+            await events.next()
+            replies["2025-11-25"] = (await events.rest())[-1]
+
+    async def newer():
+        replies["2026-07-28"] = (await server.call("gate", id=1)).json()
+
+    nursery.start_soon(older)
+    nursery.start_soon(newer)
+    await trio.testing.wait_all_tasks_blocked()
+
+
+async def test_calls_in_flight_are_answered_within_the_grace_period(autojump_clock):
+    replies = {}
+    async with site() as server, trio.open_nursery() as nursery:
+        await both_in_flight(server, nursery, replies)
+        nursery.start_soon(server.asgi.drain, 10)
+        await trio.sleep(5)
+        server.gates.go.set()
+
+    assert {era: reply["result"]["content"][0]["text"] for era, reply in replies.items()} == {
+        "2025-11-25": "gate passed",
+        "2026-07-28": "gate passed",
+    }
+
+
+async def test_calls_that_last_longer_are_told(autojump_clock):
+    replies = {}
+    async with site() as server, trio.open_nursery() as nursery:
+        await both_in_flight(server, nursery, replies)
+        await server.asgi.drain(10)
+        assert trio.current_time() == pytest.approx(10, abs=2)
+        assert server.gates.ended == ["cancelled", "cancelled"]
+
+    assert {reply["error"]["message"] for reply in replies.values()} == {"the server is shutting down"}
+    assert all(reply["id"] == 1 for reply in replies.values())
+
+
+async def test_a_cancelled_drain_still_tells(autojump_clock):
+    """A second signal cuts the waiting short, not the telling."""
+    replies = {}
+    async with site() as server, trio.open_nursery() as nursery:
+        await both_in_flight(server, nursery, replies)
+        with trio.move_on_after(1):
+            await server.asgi.drain(10)
+        assert trio.current_time() < 3
+
+    assert {reply["error"]["message"] for reply in replies.values()} == {"the server is shutting down"}
+
+
+async def test_open_streams_end_with_the_server(autojump_clock):
+    async with site() as server:
+        session = await server.session()
+        async with session.listen() as response:
+            events = Events(response)
+            await server.asgi.drain(1)
+            assert await events.rest() == []
+        assert (await session.post(id=1, method="ping")).status_code == 503
+
+
+@pytest.mark.parametrize(("grace", "told"), [(20, "slept"), (0.1, "the server is shutting down")])
+async def test_a_process_that_gets_sigterm_answers_or_tells_and_exits_with_zero(grace, told):
+    """c16 of the peers' failures: the older era's answer was lost."""
+    with trio.fail_after(30):
+        process = await trio.lowlevel.open_process(
+            program("http_server.py", str(grace)), stdout=subprocess.PIPE, env={**os.environ, **STATE_KEY}
+        )
+        try:
+            url = (await process.stdout.receive_some()).decode().strip()
+            replies = []
+            async with httpx.AsyncClient(timeout=None) as http, trio.open_nursery() as nursery:
+                began = [trio.Event(), trio.Event()]
+                nursery.start_soon(nap, http, url, modern_nap(0.5 if grace > 1 else 60), began[0], replies)
+                nursery.start_soon(older_nap, http, url, 0.5 if grace > 1 else 60, began[1], replies)
+                for each in began:
+                    await each.wait()
+                process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+        finally:
+            process.kill()
+            await process.wait()
+            await process.stdout.aclose()
+
+    assert len(replies) == 2
+    assert all(told in text for text in replies)
+
+
+def modern_nap(seconds):
+    params = {"name": "nap", "arguments": {"seconds": seconds}}
+    return modern("tools/call", params, name="nap", meta={"progressToken": "p"})
+
+
+async def nap(http, url, request, began, replies):
+    async with http.stream("POST", url, **request) as response:
+        text = ""
+        async for chunk in response.aiter_text():
+            text += chunk
+            if "notifications/progress" in text:
+                began.set()
+    replies.append(text)
+
+
+async def older_nap(http, url, seconds, began, replies):
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}
+    reply = await http.post(url, json=message, headers=BOTH)
+    headers = {**BOTH, "mcp-session-id": reply.headers["mcp-session-id"]}
+    request = modern_nap(seconds)["json"]
+    request["params"]["_meta"] = {"progressToken": "p"}
+    await nap(http, url, {"json": request, "headers": headers}, began, replies)
