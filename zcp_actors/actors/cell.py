@@ -66,6 +66,10 @@ class Cell(Host, Generic[M]):
         """A few words for `runtime.tree()`. Show no payloads."""
         return ""
 
+    def missed(self, message: M) -> None:
+        """A message that came when this was ending, or had ended; a dead letter unless overridden."""
+        self.me._runtime.dead_letters.add(self.me, message)
+
     def stop(self) -> None:
         """End by own decision, with `Exit("normal")`: handle what is queued, cancel the jobs, then end."""
         self._stop(_NORMAL)
@@ -83,10 +87,6 @@ class Cell(Host, Generic[M]):
         self.me._runtime.workers.submit(job, self, context)
 
     # For its owner
-    def tell(self, message: M) -> None:
-        """What `ref.tell` does, without the reference."""
-        self._tell(message)
-
     def step(self, message: M) -> Any:
         """Handle one message now and return what `receive` returned: the owner's way in, without an envelope.
 
@@ -127,6 +127,9 @@ class Cell(Host, Generic[M]):
             self._crashed(error)
         finally:
             self._leave_step()
+
+    tell = _tell
+    """What `ref.tell` does, without the reference."""
 
     async def _send(self, message: M) -> None:
         # A cell has no room to wait for: its queue empties in the step that fills it.
@@ -204,7 +207,7 @@ class Cell(Host, Generic[M]):
 
     def _refuse(self, message: M, reply: Reply[Any] | None) -> None:
         if reply is None:
-            self.me._runtime.dead_letters.add(self.me, message)
+            self.missed(message)
         else:
             reply.fail(ActorStopped(self.me.path, self._fate))
 

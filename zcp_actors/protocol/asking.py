@@ -25,6 +25,10 @@ MAX_REQUESTS = 65_536
 """Requests in flight to one peer. A caller that has more in the air has lost count; each costs about a KiB."""
 
 
+NONE: dict[str, Any] = {}
+"""What a request that asks nothing has of questions and answers: replaced, never written to."""
+
+
 @attrs.define(eq=False)
 class Sent:
     """One request to the peer, over all its rounds: the automaton's record and its host's token."""
@@ -41,9 +45,9 @@ class Sent:
     rounds: int = 0
     samplings: int = 0
     """Sampling questions it has caused so far."""
-    questions: dict[str, Incoming] = attrs.Factory(dict)
+    questions: dict[str, Incoming] = NONE
     """2026-07-28: what must be answered before the retry, by key."""
-    answers: dict[str, Any] = attrs.Factory(dict)
+    answers: dict[str, Any] = NONE
     state: str | None = None
 
 
@@ -125,7 +129,7 @@ class Client:
             self.requests.pop(sent.id, None)
             sent.id = None
         self.tokens.pop(sent.token, None)
-        open_questions, sent.questions = sent.questions, {}
+        open_questions, sent.questions = sent.questions, NONE
         return [self._withdrawn(question, reason) for question in open_questions.values() if question.open]
 
     def _withdrawn(self, question: Incoming, reason: str) -> Effect:

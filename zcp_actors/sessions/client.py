@@ -230,9 +230,11 @@ class ClientSession(Cell["Message | Decided"]):
             self._perform(self.automaton.received(event))  # type: ignore[arg-type]
 
     def feed(self, message: Message) -> None:
-        """A message came from the server. After the session's end it is nothing to anybody."""
-        if self.me.status == "running":
-            self.tell(message)
+        """A message came from the server."""
+        self.tell(message)
+
+    def missed(self, message: Message | Decided) -> None:
+        """After the session's end neither a message nor a decision is anything to anybody."""
 
     def refuse(self, error: InvalidMessage) -> None:
         """Bytes came that are no message. What they were the reply of fails; the connection goes on."""
@@ -265,7 +267,7 @@ class ClientSession(Cell["Message | Decided"]):
 
     def perform(self, effects: list[Effect]) -> None:
         """Perform what was decided outside of a step; a session that is ending performs nothing more."""
-        if effects and self.me.status == "running":
+        if effects:
             self.tell(Decided(effects))
 
     def _write(self, message: Message, call: int | str | None) -> None:
@@ -318,7 +320,7 @@ class ClientSession(Cell["Message | Decided"]):
         outgoing = Outgoing(method, Reply(), Patience(timeouts, now, self._human, self._owed), on_progress)
         automaton = self.automaton
         outgoing.sent, effects = automaton.request(outgoing, method, params)
-        self._watch(outgoing, now)
+        self._watch(outgoing, now, timeouts.first)
         recorder = self.runtime.recorder
         report = None
         if recorder.enabled:
@@ -346,8 +348,7 @@ class ClientSession(Cell["Message | Decided"]):
             if listener is not None:
                 tell_listener(self, listener, params)
 
-    def _watch(self, outgoing: Outgoing, now: float) -> None:
-        left, _ = outgoing.patience.left(now, self._human, self._owed)
+    def _watch(self, outgoing: Outgoing, now: float, left: float) -> None:
         if left != float("inf"):
             outgoing.timer = self.runtime.timers.at(now + left, partial(self._look, outgoing))
 
@@ -356,7 +357,7 @@ class ClientSession(Cell["Message | Decided"]):
         now = trio.current_time()
         left, kind = outgoing.patience.left(now, self._human, self._owed)
         if left > CLOCK_ERROR:
-            self._watch(outgoing, now)
+            self._watch(outgoing, now, left)
         elif self._clock_stands(kind):
             pause = outgoing.patience.limit(kind) / LOOKS_PER_LIMIT
             outgoing.timer = self.runtime.timers.at(now + pause, partial(self._look, outgoing))

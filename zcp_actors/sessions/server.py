@@ -78,7 +78,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def begin(self) -> None:
         """Hear of the app's changes from now on: once it has a place in the tree, and so will have an end."""
-        self._unlisten = self.app.listen(self._changed)
+        self._unlisten = self.app.listen(self.tell)
 
     @property
     def busy(self) -> bool:
@@ -97,19 +97,19 @@ class ServerSession(Cell["Message | Decided | Changed"]):
     # -------------------------------------------------------------------------------------------- from the transport
     def receive(self, event: Message | Decided | Changed) -> None:
         """One step: a message from the client, effects that a call's event decided, or a change of the app."""
-        match event:
-            case Decided(automaton, effects):
-                self._perform(automaton, effects)
-            case Changed(kind, uri):
-                if self._automaton is not None:
-                    self._perform(self._automaton, self._automaton.announced(kind, uri))
-            case _:
-                self._received(event)
+        if type(event) is Decided:
+            self._perform(event.automaton, event.effects)
+        elif type(event) is not Changed:
+            self._received(event)  # type: ignore[arg-type]
+        elif self._automaton is not None:
+            self._perform(self._automaton, self._automaton.announced(event.kind, event.uri))
 
     def feed(self, message: Message) -> None:
-        """A message came from the client. After the session's end it is nothing to anybody."""
-        if self.me.status == "running":
-            self.tell(message)
+        """A message came from the client."""
+        self.tell(message)
+
+    def missed(self, message: Message | Decided | Changed) -> None:
+        """After the session's end neither a message nor a decision is anything to anybody."""
 
     def _received(self, message: Message) -> None:
         automaton = choose_server(self._automaton, message, self._era, self._make)
@@ -255,7 +255,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def _act(self, automaton: Server, effects: list[Effect]) -> None:
         """Perform what was decided outside of a step; a session that is ending performs nothing more."""
-        if effects and self.me.status == "running":
+        if effects:
             self.tell(Decided(automaton, effects))
 
     def _moved_call(self, served: Served, old: str, new: str) -> None:
@@ -275,10 +275,6 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         release = getattr(self.connection, "release", None)
         if release is not None:
             release(call.served.id)
-
-    def _changed(self, change: Changed) -> None:
-        if self.me.status == "running":
-            self.tell(change)
 
     # -------------------------------------------------------------------------------------------- the end
     async def idle(self) -> None:

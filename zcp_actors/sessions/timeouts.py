@@ -25,6 +25,11 @@ class Timeouts:
     total: float = 600.0
     """In all, however much progress is reported."""
 
+    @property
+    def first(self) -> float:
+        """When a limit can be reached at the earliest."""
+        return min(self.idle, self.total)
+
 
 NO_TIMEOUTS = Timeouts(math.inf, math.inf)
 """For what lives as long as its connection: `subscriptions/listen`, and waiting for a task's result."""

@@ -18,6 +18,9 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    _Read = Callable[[Any], Any]
+    _Write = Callable[[Any, Any], None]
+
 T = TypeVar("T")
 M = TypeVar("M", bound="Model")
 
@@ -130,17 +133,21 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _members(cls: type[Model]) -> tuple[tuple[str, Callable[[Any], Any], Callable[[Any, Any], None]], ...]:
-    """Name, reader and writer of every field. The writers are the slots' own, which a frozen class does not guard."""
-    members = ((field.name, getattr(cls, field.name)) for field in attrs.fields(cls))
-    return tuple((name, member.__get__, member.__set__) for name, member in members)
+def _slots(cls: type[Model]) -> tuple[tuple[tuple[_Read, _Write], ...], dict[str, _Write]]:
+    """Reader and writer of every field, and the writers by name: the slots' own, which no frozen class guards."""
+    members = {field.name: getattr(cls, field.name) for field in attrs.fields(cls)}
+    pairs = tuple((member.__get__, member.__set__) for member in members.values())
+    return pairs, {name: member.__set__ for name, member in members.items()}
 
 
 def replaced(model: M, **changes: Any) -> M:
     """A copy with some fields changed: `attrs.evolve` at a fifth of its cost, for what happens with every message."""
     copy = object.__new__(type(model))
-    for name, read, write in _members(type(model)):  # type: ignore[arg-type]  # attrs classes are hashable
-        write(copy, changes[name] if name in changes else read(model))
+    pairs, writers = _slots(type(model))  # type: ignore[arg-type]  # attrs classes are hashable
+    for read, write in pairs:
+        write(copy, read(model))
+    for name, value in changes.items():
+        writers[name](copy, value)
     return copy
 
 
