@@ -33,12 +33,16 @@ from zcp_actors.sessions import Timeouts as Timeouts
 from zcp_actors.sessions import ZCPClientSession as ZCPClientSession
 from zcp_actors.sessions import open_runtime as open_runtime
 from zcp_actors.transports import Command as Command
+from zcp_actors.transports import HTTPConfig as HTTPConfig
+from zcp_actors.transports import create_asgi_app as create_asgi_app
 from zcp_actors.transports import memory_client as memory_client
+from zcp_actors.transports import serve_http as serve_http
 from zcp_actors.transports import serve_stdio as serve_stdio
 from zcp_actors.transports import sse_client as sse_client
 from zcp_actors.transports import stdio_client as stdio_client
 from zcp_actors.transports import stdio_server as stdio_server
 from zcp_actors.transports import streamable_http_client as streamable_http_client
+from zcp_actors.transports import streamable_http_server as streamable_http_server
 
 __all__ = [
     "Actor",
@@ -52,6 +56,7 @@ __all__ = [
     "Exit",
     "FastZCP",
     "File",
+    "HTTPConfig",
     "Image",
     "Inbox",
     "Limit",
@@ -66,12 +71,15 @@ __all__ = [
     "Supervisor",
     "Timeouts",
     "ZCPClientSession",
+    "create_asgi_app",
     "current_runtime",
     "memory_client",
     "open_runtime",
+    "serve_http",
     "serve_stdio",
     "sse_client",
     "stdio_client",
     "stdio_server",
     "streamable_http_client",
+    "streamable_http_server",
 ]

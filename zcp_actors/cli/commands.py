@@ -28,7 +28,7 @@ Examples:
   zcp-actors tools "python -m mcp_server_time"
   zcp-actors call "python -m mcp_server_time" get_current_time --arg timezone=Europe/Vienna
   zcp-actors call desk.py:app publish --arg topic=bees --yes --sample "Bees are busy"
-  zcp-actors serve desk.py:app --era 2025-11-25
+  zcp-actors serve desk.py:app --http :8000
   zcp-actors demo
 """
 
@@ -95,24 +95,32 @@ def _keep_quiet() -> None:
     logging.getLogger("zcp_actors").addHandler(logging.NullHandler())
 
 
-@program.command(short_help="Serve an app over standard input and output.")
+@program.command(short_help="Serve an app over standard input and output, or HTTP.")
 @click.argument("app")
+@click.option("--http", metavar="[HOST]:PORT", help="Serve over HTTP instead; without HOST for this machine only.")
+@click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A name that the HTTP server is reached by.")
+@click.option("--allow-origin", "origins", multiple=True, metavar="ORIGIN", help="A web page that may speak to it.")
+@click.option("--unprotected", is_flag=True, help="Let HTTP clients of other machines in, though nobody is asked who.")
 @click.option("--era", type=ERAS, help="Serve this protocol revision only (default: both).")
 @click.option("--log-level", type=LEVELS, default="warning", show_default=True, help="What goes to standard error.")
-def serve(app: str, era: str | None, log_level: str) -> int:
+def serve(app: str, era: str | None, log_level: str, http: str | None, **given: Any) -> int:
     """Serve APP, module:app or path/to/file.py:app, over standard input and output.
 
     It ends with its input, and after SIGTERM or SIGINT, when calls in flight were answered.
     Nothing but the protocol goes to standard output; what the app prints goes to standard error.
+    With --http it serves any number of clients, at /mcp, until a signal comes.
 
     \b
     Examples:
       zcp-actors serve desk.py:app
+      zcp-actors serve desk.py:app --http :8000
       zcp-actors serve zcp_actors.demo.desk:app --era 2025-11-25 --log-level info
     """  # noqa: D301 - the backspace is click's mark for lines that stay as they are
-    from zcp_actors.cli.serving import serve_app
+    from zcp_actors.cli.serving import serve_app, serve_app_over_http
 
-    return serve_app(app, era, log_level)
+    if http is None:
+        return serve_app(app, era, log_level)
+    return serve_app_over_http(app, era, log_level, http, **given)
 
 
 @program.command(short_help="List the tools of a server.")

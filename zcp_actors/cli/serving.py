@@ -1,8 +1,8 @@
 """
-`zcp-actors serve`: an app over this process's standard streams.
+`zcp-actors serve`: an app over this process's standard streams, or over HTTP.
 
 Owns the log on standard error and the silence of standard output while the app is imported. Refuses to know signals and
-streams: `serve_stdio` does.
+streams: `serve_stdio` and `serve_http` do.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import click
 import trio
 
 from zcp_actors.cli.target import load_app
 from zcp_actors.sessions import ServerHandle, open_runtime
-from zcp_actors.transports import serve_stdio
+from zcp_actors.transports import HTTPConfig, serve_http, serve_stdio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,14 +29,49 @@ if TYPE_CHECKING:
 
 def serve_app(text: str, era: str | None, log_level: str) -> int:
     """Serve the app that `text` names until the input ends or a signal comes; return the exit code."""
+    ended_by = trio.run(_serve, _loaded(text, era, log_level))
+    return 128 + signal.SIGINT if ended_by is signal.SIGINT else 0
+
+
+def serve_app_over_http(
+    text: str, era: str | None, log_level: str, address: str, *, hosts: Any, origins: Any, unprotected: bool
+) -> int:
+    """Serve the app that `text` names at `[HOST]:PORT` until a signal comes; return the exit code."""
+    host, port = read_address(address)
+    config = HTTPConfig(allowed_hosts=hosts, allowed_origins=origins)
+    serve = partial(serve_http, host=host, port=port, config=config, unprotected=unprotected)
+    ended_by = trio.run(_serve_http, _loaded(text, era, log_level), serve)
+    return 128 + signal.SIGINT if ended_by is signal.SIGINT else 0
+
+
+def read_address(text: str) -> tuple[str, int]:
+    """Read `[HOST]:PORT`; without a host it is this machine alone. Raises `click.ClickException`."""
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 0 <= int(port) < 1 << 16:
+        raise click.ClickException(f"expected an address such as :8000 or 127.0.0.1:8000, got {text!r}")
+    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
+def _loaded(text: str, era: str | None, log_level: str) -> ServerHandle:
     logging.basicConfig(
         stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     with _standard_output_kept():
         found = load_app(text)
     handle = found if isinstance(found, ServerHandle) else ServerHandle(found)
-    ended_by = trio.run(_serve, handle if era is None else attrs.evolve(handle, era=era))
-    return 128 + signal.SIGINT if ended_by is signal.SIGINT else 0
+    return handle if era is None else attrs.evolve(handle, era=era)
+
+
+async def _serve_http(handle: ServerHandle, serve: Any) -> signal.Signals | None:
+    async with open_runtime() as runtime, trio.open_nursery() as nursery:
+        ended: list[signal.Signals | None] = []
+
+        async def serving(task_status: trio.TaskStatus[list[str]]) -> None:
+            ended.append(await serve(runtime, handle, task_status=task_status))
+
+        for url in await nursery.start(serving):
+            click.echo(f"serving {handle.app.name} at {url}", err=True)
+    return ended[0]
 
 
 async def _serve(handle: Any) -> signal.Signals | None:

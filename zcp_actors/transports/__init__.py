@@ -13,8 +13,12 @@ from zcp_actors.errors import UsageError
 from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.sessions.zcp_client_session import ZCPClientSession
 from zcp_actors.transports.command import Command as Command
-from zcp_actors.transports.http.client_way import HTTPWay
+from zcp_actors.transports.http.app import create_asgi_app as create_asgi_app
+from zcp_actors.transports.http.client_way import HTTPWay, checked_url
+from zcp_actors.transports.http.config import HTTPConfig as HTTPConfig
 from zcp_actors.transports.http.old_sse import OldSSEWay
+from zcp_actors.transports.http.serve import serve_http as serve_http
+from zcp_actors.transports.http.server_handle import ENDPOINT, HTTPServerHandle
 from zcp_actors.transports.memory import MemoryWay
 from zcp_actors.transports.serve_stdio import serve_stdio as serve_stdio
 from zcp_actors.transports.stdio import ChildWay
@@ -60,8 +64,19 @@ def memory_client(
     return ZCPClientSession(MemoryWay(handle, strict=strict, tap=tap), **options)
 
 
+def streamable_http_server(
+    app: App | ServerHandle, *, endpoint: str = ENDPOINT, config: HTTPConfig | None = None, **options: Any
+) -> HTTPServerHandle:
+    """An app to be visited in this process as if it were served at `endpoint`, through the real HTTP code.
+
+    The other options are those of `ServerHandle`. To serve it to others, see `serve_http` and `create_asgi_app`.
+    """
+    handle = app if isinstance(app, ServerHandle) else ServerHandle(app, **options)
+    return HTTPServerHandle(handle, checked_url(endpoint), config or HTTPConfig())
+
+
 def streamable_http_client(
-    target: str,
+    target: str | HTTPServerHandle | App,
     *,
     headers: Mapping[str, str] | None = None,
     auth: Any = None,
@@ -72,12 +87,15 @@ def streamable_http_client(
 ) -> ZCPClientSession:
     """A client, not yet opened, of the server at this URL; options are those of `ZCPClientSession`.
 
-    `headers` and `auth` (httpx's) go with every request. `http_client` is any client with the API of
-    `httpx.AsyncClient`; it stays open. `tap` is called with ("in" or "out", bytes) of each message.
-    Raises `UsageError` for what is no URL.
+    `target` may be an app, or `streamable_http_server(app)`: it is visited in this process, without sockets. `headers`
+    and `auth` (httpx's) go with every request. `http_client` is any client with the API of `httpx.AsyncClient`; it
+    stays open. `tap` is called with ("in" or "out", bytes) of each message. Raises `UsageError` for what is no URL.
     """
-    way = HTTPWay(target, http_client=http_client, headers=headers, auth=auth, max_message=max_message, tap=tap)
-    return ZCPClientSession(way, **options)
+    common: dict[str, Any] = {"headers": headers, "auth": auth, "max_message": max_message, "tap": tap}
+    if isinstance(target, str):
+        return ZCPClientSession(HTTPWay(target, http_client=http_client, **common), **options)
+    server = target if isinstance(target, HTTPServerHandle) else streamable_http_server(target)
+    return ZCPClientSession(HTTPWay(server.endpoint, make=server.make, **common), **options)
 
 
 def sse_client(

@@ -14,7 +14,6 @@ import httpx
 import trio
 
 from zcp_actors.actors import Job
-from zcp_actors.errors import ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping
@@ -28,7 +27,7 @@ CLIENT = ("127.0.0.1", 0)
 class _Visit(Job):
     """One request being served: a task of the runtime's, so that it ends with it at the latest."""
 
-    __slots__ = ("_app", "_asked", "_body", "_left", "_scope", "chunks", "head", "over", "response")
+    __slots__ = ("_app", "_asked", "_body", "_left", "_scope", "chunks", "error", "head", "over", "response")
 
     def __init__(self, app: ASGI, scope: dict[str, Any], body: bytes) -> None:
         super().__init__()
@@ -36,14 +35,15 @@ class _Visit(Job):
         self._asked = False
         self._left = trio.Event()
         self.head = trio.Event()
+        self.error: Exception | None = None
         self.response: tuple[int, list[tuple[bytes, bytes]]] | None = None
         self.over, self.chunks = trio.open_memory_channel[bytes](0)
 
     async def run(self) -> None:
         try:
             await self._app(self._scope, self._receive, self._send)
-        except Exception as error:  # noqa: BLE001 - what an ASGI server does with an application's error
-            self._scope["zcp_actors.error"] = error
+        except Exception as error:  # noqa: BLE001 - a job lets nothing escape; whoever waits for the head hears of it
+            self.error = error
         finally:
             self.over.close()
             self.head.set()
@@ -103,7 +103,7 @@ class InProcessTransport(httpx.AsyncBaseTransport):
         self._runtime, self._app = runtime, app
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises `ConnectionLost` when the application ends without a response."""
+        """Raises what httpx raises for a server that hangs up, when the application ends without a response."""
         visit = _Visit(self._app, _scope(request), await request.aread())
         self._runtime.submit(visit)
         try:
@@ -112,7 +112,7 @@ class InProcessTransport(httpx.AsyncBaseTransport):
             visit.leave()
             raise
         if visit.response is None:
-            raise ConnectionLost("the application ended without a response")
+            raise httpx.RemoteProtocolError(f"no response: {visit.error!r}", request=request) from visit.error
         status, headers = visit.response
         return httpx.Response(status, headers=headers, stream=_Body(visit), request=request)
 
