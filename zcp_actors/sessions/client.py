@@ -113,6 +113,7 @@ class ClientSession(Cell["Message | Decided"]):
         self.introduction: Introduction | None = None
         """What the server said of itself; kept over reconnections."""
         self._own = 0
+        self._garbled, self._announce = 0, 1
         self.telling: dict[int, Telling] = {}
         """The async listeners at work; see `notices`."""
         self.on_notification: Callable[[str, Any], None] | None = None
@@ -238,7 +239,11 @@ class ClientSession(Cell["Message | Decided"]):
 
     def refuse(self, error: InvalidMessage) -> None:
         """Bytes came that are no message. What they were the reply of fails; the connection goes on."""
-        log.warning("%s sent what is no message: %s", self.name, error.message)
+        self._garbled += 1
+        if self._garbled >= self._announce:
+            # The 1st, 10th, 100th, …: a server that prints to its output must not flood the log of its host.
+            self._announce *= 10
+            log.warning("%s sent what is no message (no. %d): %s", self.name, self._garbled, error.message)
         if error.id is not None and self.automaton is not None:
             garbled = self.automaton.garbled_request if error.kind == "request" else self.automaton.garbled
             self.perform(garbled(error.id, error))
