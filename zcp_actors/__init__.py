@@ -38,11 +38,14 @@ from zcp_actors.transports import create_asgi_app as create_asgi_app
 from zcp_actors.transports import memory_client as memory_client
 from zcp_actors.transports import serve_http as serve_http
 from zcp_actors.transports import serve_stdio as serve_stdio
+from zcp_actors.transports import serve_websocket as serve_websocket
 from zcp_actors.transports import sse_client as sse_client
 from zcp_actors.transports import stdio_client as stdio_client
 from zcp_actors.transports import stdio_server as stdio_server
 from zcp_actors.transports import streamable_http_client as streamable_http_client
 from zcp_actors.transports import streamable_http_server as streamable_http_server
+from zcp_actors.transports import websocket_client as websocket_client
+from zcp_actors.transports import websocket_server as websocket_server
 
 __all__ = [
     "Actor",
@@ -77,9 +80,12 @@ __all__ = [
     "open_runtime",
     "serve_http",
     "serve_stdio",
+    "serve_websocket",
     "sse_client",
     "stdio_client",
     "stdio_server",
     "streamable_http_client",
     "streamable_http_server",
+    "websocket_client",
+    "websocket_server",
 ]

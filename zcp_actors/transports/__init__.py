@@ -22,6 +22,8 @@ from zcp_actors.transports.http.server_handle import ENDPOINT, HTTPServerHandle
 from zcp_actors.transports.memory import MemoryWay
 from zcp_actors.transports.serve_stdio import serve_stdio as serve_stdio
 from zcp_actors.transports.stdio import ChildWay
+from zcp_actors.transports.websocket_door import serve_websocket as serve_websocket
+from zcp_actors.transports.websocket_way import WebsocketWay
 from zcp_actors.wire import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -116,3 +118,29 @@ def sse_client(
     """
     way = OldSSEWay(url, http_client=http_client, headers=headers, auth=auth, max_message=max_message, tap=tap)
     return ZCPClientSession(way, era=era, **options)
+
+
+def websocket_server(app: App, **options: Any) -> ServerHandle:
+    """An app to be reached in this process, or served by `serve_websocket`; options are those of `ServerHandle`."""
+    return ServerHandle(app, **options)
+
+
+def websocket_client(
+    target: Any,
+    *,
+    headers: Mapping[str, str] | None = None,
+    ssl_context: Any = None,
+    max_message: int = MAX_BYTES,
+    tap: Any = None,
+    **options: Any,
+) -> ZCPClientSession:
+    """A client, not yet opened, of a server behind a websocket; options are those of `ZCPClientSession`.
+
+    `target` is a `ws` or `wss` URL, or an app or `websocket_server(app)` (then it is joined in process, without a
+    wire). `headers` go with the upgrade. `tap` is called with ("in" or "out", bytes) of each message. Raises
+    `UsageError` for anything else.
+    """
+    if not isinstance(target, str):
+        return memory_client(target, **options)
+    way = WebsocketWay(target, headers=headers, ssl_context=ssl_context, max_message=max_message, tap=tap)
+    return ZCPClientSession(way, **options)

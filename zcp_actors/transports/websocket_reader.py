@@ -1,0 +1,59 @@
+"""
+The reading task of a websocket, kept going until its owner has left in good order.
+
+Owns that task's lifetime, and the error that an upgrade ends with. Refuses to know what is read.
+The rule: a cancel from outside stops whoever uses the socket, never this task: the closing handshake needs it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+class Reader:
+    """Stands for the nursery in which `trio_websocket` starts its task."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self._shield = trio.CancelScope(shield=True, deadline=math.inf)
+        self.ended = trio.Event()
+        self.failure: Exception | None = None
+        """What the upgrade was refused with."""
+
+    def start_soon(self, work: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
+        """Run it beside, until it ends or `stop`."""
+        self._nursery.start_soon(self._run, work, *arguments)
+
+    async def _run(self, work: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
+        from trio_websocket import HandshakeError
+
+        try:
+            with self._shield:
+                await work(*arguments)
+        except HandshakeError as error:
+            self.failure = error
+        finally:
+            self.ended.set()
+
+    async def first(self, opening: Callable[[], Awaitable[Any]]) -> Any:
+        """The outcome of `opening`, or None when the reading ends before."""
+        found: Any = None
+        async with trio.open_nursery() as race:
+            race.start_soon(self._call_off, race.cancel_scope)
+            found = await opening()
+            race.cancel_scope.cancel("opened")
+        return found
+
+    async def _call_off(self, scope: trio.CancelScope) -> None:
+        await self.ended.wait()
+        scope.cancel("the reading ended")
+
+    def stop(self) -> None:
+        """Read no more."""
+        self._shield.cancel("the socket is closed")
