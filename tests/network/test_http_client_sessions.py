@@ -458,9 +458,23 @@ async def test_white_box_a_cancel_never_overtakes_its_request():
         exchanges = client._session.connection.exchanges
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.call_tool, "any")
-            while not exchanges:
+            while not any(exchange.posted for exchange in exchanges.values()):
                 await trio.lowlevel.checkpoint()
             assert not any(exchange.sent.is_set() for exchange in exchanges.values())
             nursery.cancel_scope.cancel()
         await cancelled.wait()
     assert order == ["call", "cancel"]
+
+
+async def test_white_box_a_call_that_is_cancelled_before_it_is_sent_is_never_sent():
+    async with OpenClient(Server(), V2025) as client:
+        exchanges = client._session.connection.exchanges
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.call_tool, "never")
+            while not exchanges:
+                await trio.lowlevel.checkpoint()
+            assert not any(exchange.posted for exchange in exchanges.values())
+            nursery.cancel_scope.cancel()
+        assert await text(client, "after") == "after"
+        assert [asked.tool for asked in client.served.asked if asked.rpc == "tools/call"] == ["after"]
+        assert "notifications/cancelled" not in client.served.messages()

@@ -65,6 +65,8 @@ class Exchange:
     scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
     sent: trio.Event = attrs.Factory(trio.Event)
     """Set when the request has left us: a cancel that overtook it would find nothing."""
+    posted: bool = False
+    """It is on the wire, or was: the server may know of it."""
     answered: bool = False
     on_reply: Callable[[Response | ErrorResponse], Message | None] | None = None
     """Sees the response first; what it returns is what the session gets."""

@@ -39,6 +39,10 @@ NOTICE_TRIES = 3
 UNWIND_SECONDS = 5.0
 """What a cancelled call has to take back its own questions; most servers end its stream then."""
 
+STANDING_SECONDS = 0.5
+"""What a server has to answer the GET for what belongs to no request before anything is asked of it. Most answer at
+once, and what they say on a stream that is not there yet is lost; a few answer only when they have something to say."""
+
 RENEW_SECONDS = 30.0
 """To be introduced again: the server just answered, so it is there."""
 
@@ -89,6 +93,7 @@ class StatefulManner:
         try:
             await self._carry(exchange)
         except Expired:
+            exchange.posted = False
             await self._renew(generation)
             try:
                 await self._carry(exchange)
@@ -117,6 +122,7 @@ class StatefulManner:
         cursor = Cursor()
         try:
             headers = {**self._headers(), "content-type": JSON}
+            exchange.posted = True
             async with self._channel.ask("POST", headers, exchange.body, exchange.sent) as reply:
                 if reply.status == NOT_FOUND and SESSION_HEADER in headers:
                     raise Expired(f"{self._channel.url} has forgotten the session")
@@ -189,20 +195,23 @@ class StatefulManner:
         """Say that we are ready, then listen to what belongs to no request."""
         message = Notification("notifications/initialized")
         await self._deliver(message, encode(message, self._channel.dialect))
+        await self._begin_standing()
         self._introduced.set()
-        self._begin_standing()
 
-    def _begin_standing(self) -> None:
+    async def _begin_standing(self) -> None:
+        """Open the stream for what belongs to no request, and wait until it stands, but not for long."""
         if self._standing is not None:
             self._standing.cancel("another session has begun")
-        self._standing = trio.CancelScope()
-        self._channel.start(self._stand, self._standing, self._generation)
+        self._standing, answered = trio.CancelScope(), trio.Event()
+        self._channel.start(self._stand, self._standing, self._generation, answered)
+        with trio.move_on_after(STANDING_SECONDS):
+            await answered.wait()
 
-    async def _stand(self, scope: trio.CancelScope, generation: int) -> None:
+    async def _stand(self, scope: trio.CancelScope, generation: int, answered: trio.Event) -> None:
         """The stream for what belongs to no request; a server need not have one."""
         cursor = Cursor()
         with scope:
-            while await self._stand_once(cursor, generation):
+            while await self._stand_once(cursor, generation, answered):
                 try:
                     pause = cursor.pause()
                 except ConnectionLost as error:
@@ -210,10 +219,11 @@ class StatefulManner:
                     return
                 await trio.sleep(pause)
 
-    async def _stand_once(self, cursor: Cursor, generation: int) -> bool:
+    async def _stand_once(self, cursor: Cursor, generation: int, answered: trio.Event) -> bool:
         """One connection of that stream. False when there shall be no other."""
         try:
             async with self._channel.ask("GET", self._resuming(cursor)) as reply:
+                answered.set()
                 if reply.status == OK and reply.media_type == EVENT_STREAM:
                     await self._channel.hear(reply, None, cursor)
                     return True
@@ -222,6 +232,7 @@ class StatefulManner:
                 self._channel.start(self._renew_quietly, generation)
         except (ConnectionLost, StartFailed) as error:
             log.debug("%s: %s", self._channel.url, error)
+            answered.set()
             return True
         return False
 
@@ -246,6 +257,9 @@ class StatefulManner:
 
     async def _take_back(self, exchange: Exchange, message: Message, body: bytes) -> None:
         """Tell the server, and leave the stream later: by it come the cancels of what the call itself had asked."""
+        if not exchange.posted:
+            exchange.scope.cancel("the request was cancelled before it was sent")
+            return
         with trio.move_on_after(NOTICE_SECONDS):
             await exchange.sent.wait()
             await self._deliver(message, body)

@@ -54,6 +54,7 @@ class OldManner(StatefulManner):
 
     async def _carry(self, exchange: Exchange) -> None:
         headers = {**self._headers(), "content-type": JSON}
+        exchange.posted = True
         async with self._channel.ask("POST", headers, exchange.body, exchange.sent) as reply:
             if reply.status >= ACCEPTED_BELOW:
                 raise UnexpectedStatus(reply.url, reply.status, f"to {exchange.request.method}")
@@ -66,7 +67,7 @@ class OldManner(StatefulManner):
         else:
             super().notify(message, body)
 
-    def _begin_standing(self) -> None:
+    async def _begin_standing(self) -> None:
         """The one stream stands already."""
 
 
