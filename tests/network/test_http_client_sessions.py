@@ -237,6 +237,34 @@ async def test_a_standing_stream_that_always_ends_is_opened_less_and_less_often(
         logger.removeHandler(told)
 
 
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_a_server_without_a_standing_stream_is_asked_for_it_once(status):
+    async def refuse(server, asked, reply):
+        await reply.empty(status)
+
+    server = Standing(refuse)
+    async with OpenClient(server, V2025) as client:
+        await server.opened.wait()
+        assert await text(client, "any") == "any"
+        assert server.streams == 1
+
+
+async def test_a_standing_stream_that_cannot_be_had_now_is_asked_for_again(monkeypatch):
+    monkeypatch.setattr(client_cursor, "RETRY_SECONDS", 0.01)
+    stands = trio.Event()
+
+    async def recover(server, asked, reply):
+        if server.streams < 3:
+            await reply.empty(503)
+            return
+        stands.set()
+        await reply.stream_head()
+        await reply.gone()
+
+    async with OpenClient(Standing(recover), V2025):
+        await stands.wait()
+
+
 async def test_a_standing_stream_is_resumed_from_its_last_event():
     again = trio.Event()
 

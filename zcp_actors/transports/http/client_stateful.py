@@ -50,6 +50,9 @@ DELETE_SECONDS = 2.0
 """To end a session at the server, when a program leaves; the server would end it by itself, later."""
 
 NOT_FOUND, ACCEPTED_BELOW, TROUBLE = 404, 300, 500
+FOR_NOW = frozenset({429, 500, 502, 503, 504})
+"""What servers, and the proxies before them, say while they cannot; anything else about a stream is for good."""
+
 OLD_TRANSPORT = frozenset({400, 404, 405})
 """What a server of the transport before this one says to a POST at its URL."""
 
@@ -226,6 +229,8 @@ class StatefulManner:
                 answered.set()
                 if reply.status == OK and reply.media_type == EVENT_STREAM:
                     await self._channel.hear(reply, None, cursor)
+                    return True
+                if reply.status in FOR_NOW:
                     return True
                 expired = reply.status == NOT_FOUND and cursor.last_id is not None
             if expired:
