@@ -13,8 +13,7 @@ from functools import partial
 import trio
 from conformance.everything_app import app
 
-from zcp_actors import ServerHandle, open_runtime
-from zcp_actors.transports.http.serve import serve_http
+from zcp_actors import ServerHandle, open_runtime, serve_http
 
 
 async def main() -> None:
