@@ -6,6 +6,7 @@ Owns the order of the legs, the table and the exit code: 0 when every scenario o
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -123,6 +124,8 @@ def main(names: tuple[str, ...], output: Path | None) -> None:
         raise click.ClickException(str(error)) from None
     if not passed:
         click.echo(f"What the suite and the fixtures said is in {kept}", err=True)
+    elif output is None:
+        shutil.rmtree(kept)
     sys.exit(0 if passed else 1)
 
 
