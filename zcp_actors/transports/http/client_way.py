@@ -57,8 +57,8 @@ def manner_of(channel: HTTPChannel, dialect: Any) -> Manner:
 
 
 @attrs.frozen
-class HTTPWay:
-    """The way to a streamable HTTP server."""
+class URLWay:
+    """What every way over HTTP has: where to, with which client, and what of it is ours to close."""
 
     url: str = attrs.field(converter=checked_url)
     http_client: HTTPClient | None = None
@@ -81,22 +81,12 @@ class HTTPWay:
         return self.url
 
     @asynccontextmanager
-    async def open(self, runtime: Any) -> AsyncIterator[HTTPChannel]:
-        """See `ports.Way`. Nothing is sent yet."""
+    async def lent_client(self) -> AsyncIterator[HTTPClient]:
+        """The HTTP client for one opening; one that was made for it is closed with the block, within a deadline."""
         client = self.http_client or self.make(headers=self.headers, auth=self.auth)
         try:
-            async with trio.open_nursery() as nursery:
-                channel = HTTPChannel(
-                    client, self.url, nursery, max_message=self.max_message, manner_of=manner_of, tap=self.tap
-                )
-                try:
-                    yield channel
-                finally:
-                    channel.close()
-                    nursery.cancel_scope.cancel("the client is closed")
+            yield client
         finally:
-            if channel.manner is not None:
-                await channel.manner.leave()
             if client is not self.http_client:
                 with trio.move_on_after(CLOSE_SECONDS, shield=True):
                     await client.aclose()
@@ -104,3 +94,27 @@ class HTTPWay:
     def join(self, runtime: Any, session: Any) -> Any:
         """Never asked for: this way is opened."""
         raise NotImplementedError
+
+
+@attrs.frozen
+class HTTPWay(URLWay):
+    """The way to a streamable HTTP server."""
+
+    @asynccontextmanager
+    async def open(self, runtime: Any) -> AsyncIterator[HTTPChannel]:
+        """See `ports.Way`. Nothing is sent yet."""
+        channel: HTTPChannel | None = None
+        async with self.lent_client() as client:
+            try:
+                async with trio.open_nursery() as nursery:
+                    channel = HTTPChannel(
+                        client, self.url, nursery, max_message=self.max_message, manner_of=manner_of, tap=self.tap
+                    )
+                    try:
+                        yield channel
+                    finally:
+                        channel.close()
+                        nursery.cancel_scope.cancel("the client is closed")
+            finally:
+                if channel is not None and channel.manner is not None:
+                    await channel.manner.leave()

@@ -18,18 +18,17 @@ import trio
 
 from zcp_actors.errors import ConnectionLost, InvalidMessage, MessageTooLarge, StartFailed, UnexpectedStatus
 from zcp_actors.transports.http.client import CANCELLED, EVENT_STREAM, JSON, OK, HTTPChannel
-from zcp_actors.transports.http.client_factory import make_http_client
 from zcp_actors.transports.http.client_request import ask, origin
 from zcp_actors.transports.http.client_stateful import StatefulManner
-from zcp_actors.transports.http.client_way import CLOSE_SECONDS, checked_url, shown
+from zcp_actors.transports.http.client_way import URLWay
 from zcp_actors.transports.http.sse import EventParser
-from zcp_actors.wire import MAX_BYTES, Notification
+from zcp_actors.wire import Notification
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator
 
     from zcp_actors.ports import Session
-    from zcp_actors.transports.http.client import Exchange, Tap
+    from zcp_actors.transports.http.client import Exchange
     from zcp_actors.transports.http.client_factory import HTTPClient
     from zcp_actors.transports.http.client_request import Reply
     from zcp_actors.transports.http.sse import Event
@@ -125,54 +124,28 @@ class OldChannel(HTTPChannel):
 
 
 @attrs.frozen
-class OldSSEWay:
+class OldSSEWay(URLWay):
     """The way to a server of the old HTTP+SSE transport; `url` is that of its stream."""
-
-    url: str = attrs.field(converter=checked_url)
-    http_client: HTTPClient | None = None
-    """Used, and not closed. None: one is made for each opening."""
-    make: Callable[..., HTTPClient] = make_http_client
-    headers: Mapping[str, str] | None = None
-    auth: Any = None
-    max_message: int = MAX_BYTES
-    tap: Tap | None = None
-    at_once = False
-
-    @property
-    def name(self) -> str:
-        """Host and path."""
-        return shown(self.url)
-
-    @property
-    def identity(self) -> str:
-        """The URL."""
-        return self.url
 
     @asynccontextmanager
     async def open(self, runtime: Any) -> AsyncIterator[OldChannel]:
         """See `ports.Way`. The stream stands when the block begins."""
-        client = self.http_client or self.make(headers=self.headers, auth=self.auth)
-        try:
-            async with self._stream(client) as reply, trio.open_nursery() as nursery:
-                channel = OldChannel(
-                    client,
-                    self.url,
-                    nursery,
-                    max_message=self.max_message,
-                    manner_of=lambda channel, _: OldManner(channel),
-                    tap=self.tap,
-                )
-                nursery.start_soon(channel.follow, reply)
-                try:
-                    await _place(channel)
-                    yield channel
-                finally:
-                    channel.close()
-                    nursery.cancel_scope.cancel("the client is closed")
-        finally:
-            if client is not self.http_client:
-                with trio.move_on_after(CLOSE_SECONDS, shield=True):
-                    await client.aclose()
+        async with self.lent_client() as client, self._stream(client) as reply, trio.open_nursery() as nursery:
+            channel = OldChannel(
+                client,
+                self.url,
+                nursery,
+                max_message=self.max_message,
+                manner_of=lambda channel, _: OldManner(channel),
+                tap=self.tap,
+            )
+            nursery.start_soon(channel.follow, reply)
+            try:
+                await _place(channel)
+                yield channel
+            finally:
+                channel.close()
+                nursery.cancel_scope.cancel("the client is closed")
 
     @asynccontextmanager
     async def _stream(self, client: HTTPClient) -> AsyncIterator[Reply]:
@@ -183,10 +156,6 @@ class OldSSEWay:
                     f"not with a stream of events; for streamable HTTP use streamable_http_client(url)"
                 )
             yield reply
-
-    def join(self, runtime: Any, session: Any) -> Any:
-        """Never asked for: this way is opened."""
-        raise NotImplementedError
 
 
 async def _place(channel: OldChannel) -> None:
