@@ -19,6 +19,8 @@ from zcp_actors.schemas.derive import ANYTHING, is_union, peeled, schema_of
 WRAPPED = "result"
 """The member that carries a result which is no object itself."""
 
+_LISTS = (list, tuple, abc.Sequence, abc.Iterable)
+
 _NOTHING = (*ANYTHING, type(None), typing.NoReturn, typing.Never)
 
 
@@ -53,6 +55,8 @@ def _is_content(annotation: Any, content: tuple[type, ...]) -> bool:
         return True
     if isinstance(origin or hint, type) and issubclass(origin or hint, content):
         return True
+    if content and (origin or hint) in _LISTS and not [each for each in arguments if each not in (*ANYTHING, Ellipsis)]:
+        return True  # a list of whatever: most likely of blocks, and a schema of it would promise nothing
     return _holds_content(hint, origin, arguments, content)
 
 
