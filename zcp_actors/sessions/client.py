@@ -1,7 +1,7 @@
 """
 The asking side of one conversation: a cell around an automaton.
 
-Owns the performing of effects on the asking side, the clocks of the requests and the pending requests of the server.
+Owns the performing of effects on the asking side and the clocks of the requests; the server's questions are its desk's.
 Refuses to decide anything about the protocol, and to know where its connection comes from: a link attaches one.
 It outlives connections: a supervised link may bring another one, and what waits for a person then goes on.
 """
@@ -9,7 +9,6 @@ It outlives connections: a supervised link may bring another one, and what waits
 from __future__ import annotations
 
 import logging
-from collections import deque
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -22,9 +21,7 @@ from zcp_actors.errors import (
     INTERNAL_ERROR,
     ConnectionLost,
     NotJSON,
-    Overloaded,
     RequestTimeout,
-    RPCError,
     SessionClosed,
     UsageError,
     ZCPError,
@@ -34,12 +31,11 @@ from zcp_actors.protocol.effects import Deliver, Effect, Pend, Progress, Send, S
 from zcp_actors.protocol.serving import target_of
 from zcp_actors.protocol.stateful_client import StatefulClient
 from zcp_actors.protocol.stateless_client import StatelessClient
+from zcp_actors.sessions.desk import Desk
 from zcp_actors.sessions.notices import tell_listener
-from zcp_actors.sessions.pending import OPEN, PendingRequest, Status
-from zcp_actors.sessions.policy import Ledger, Policy
 from zcp_actors.sessions.reporting import Report
 from zcp_actors.sessions.server import settle
-from zcp_actors.sessions.timeouts import Patience, Stopwatch, Timeouts
+from zcp_actors.sessions.timeouts import Patience, Timeouts
 from zcp_actors.wire import ErrorResponse, Request, Response
 
 if TYPE_CHECKING:
@@ -51,6 +47,7 @@ if TYPE_CHECKING:
     from zcp_actors.protocol.asking import Client, Sent
     from zcp_actors.sessions.handshake import Introduction
     from zcp_actors.sessions.notices import Telling
+    from zcp_actors.sessions.policy import Policy
     from zcp_actors.sessions.providers import Providers
     from zcp_actors.sessions.runtime import Runtime
     from zcp_actors.wire import Message, Model, RequestId
@@ -100,15 +97,12 @@ class ClientSession(Cell["Message | Decided"]):
     def __init__(self, name: str, providers: Providers, policy: Policy, timeouts: Timeouts) -> None:
         super().__init__()
         self.name, self.providers, self.timeouts = name, providers, timeouts
-        self.ledger = Ledger(policy)
+        self.desk = Desk(self, policy)
         self.state = State.CONNECTING
         self.automaton: Client | None = None
         self.connection: Connection | None = None
         self.failure: ZCPError | None = None
         """Why it is lost or closed."""
-        self.pending: dict[int, PendingRequest] = {}
-        self._turn: deque[PendingRequest] = deque()
-        self._human, self._owed = Stopwatch(), Stopwatch()
         self._ready: Reply[None] = Reply()
         self.introduction: Introduction | None = None
         """What the server said of itself; kept over reconnections."""
@@ -123,9 +117,7 @@ class ClientSession(Cell["Message | Decided"]):
         """What an observer reads: revision, state, what is open; no contents."""
         version = self.automaton.dialect.version if self.automaton is not None else "no revision yet"
         open_requests = len(self.automaton.tokens) if self.automaton is not None else 0
-        return (
-            f"asks {self.name} · {version} · {self.state.value} · {open_requests} requests, {len(self.pending)} pending"
-        )
+        return f"asks {self.name} · {version} · {self.state.value} · {open_requests} requests, {len(self.desk)} pending"
 
     @property
     def host_runtime(self) -> Runtime:
@@ -264,9 +256,9 @@ class ClientSession(Cell["Message | Decided"]):
                 case Progress(sent, params):
                     self._progressed(sent.slot, params)
                 case Pend(question):
-                    self._pend(question)
+                    self.desk.admit(question)
                 case Withdraw(question, reason):
-                    self._withdraw(question, reason)
+                    self.desk.withdraw(question, reason)
                 case Deliver(method, params):
                     self.deliver(method, params)
 
@@ -322,7 +314,7 @@ class ClientSession(Cell["Message | Decided"]):
             raise self._closed()
         assert self.automaton is not None
         now = trio.current_time()
-        outgoing = Outgoing(method, Reply(), Patience(timeouts, now, self._human, self._owed), on_progress)
+        outgoing = Outgoing(method, Reply(), Patience(timeouts, now, self.desk.human, self.desk.owed), on_progress)
         automaton = self.automaton
         outgoing.sent, effects = automaton.request(outgoing, method, params)
         self._watch(outgoing, now, timeouts.first)
@@ -348,7 +340,7 @@ class ClientSession(Cell["Message | Decided"]):
         settle(outgoing.reply, outcome)
 
     def _progressed(self, outgoing: Outgoing, params: Any) -> None:
-        outgoing.patience.heard(trio.current_time(), self._owed)
+        outgoing.patience.heard(trio.current_time(), self.desk.owed)
         for listener in (outgoing.on_progress, self.providers.progress):
             if listener is not None:
                 tell_listener(self, listener, params)
@@ -360,10 +352,10 @@ class ClientSession(Cell["Message | Decided"]):
     def _look(self, outgoing: Outgoing) -> None:
         """A limit could have been reached. What stopped its clock meanwhile gives it that time back."""
         now = trio.current_time()
-        left, kind = outgoing.patience.left(now, self._human, self._owed)
+        left, kind = outgoing.patience.left(now, self.desk.human, self.desk.owed)
         if left > CLOCK_ERROR:
             self._watch(outgoing, now, left)
-        elif self._clock_stands(kind):
+        elif self.desk.clock_stands(kind):
             pause = outgoing.patience.limit(kind) / LOOKS_PER_LIMIT
             outgoing.timer = self.runtime.timers.at(now + pause, partial(self._look, outgoing))
         elif outgoing.sent is not None and self.automaton is not None:
@@ -371,24 +363,7 @@ class ClientSession(Cell["Message | Decided"]):
             self.perform(self.automaton.cancel(outgoing.sent, f"{kind} timeout of {limit:g} s"))
             outgoing.reply.fail(RequestTimeout(outgoing.method, limit, kind))
 
-    def _clock_stands(self, kind: str) -> bool:
-        return self._human.running or (kind == "idle" and self._owed.running)
-
     # -------------------------------------------------------------------------------------------- pending requests
-    def _pend(self, question: Incoming) -> None:
-        now = trio.current_time()
-        pending = PendingRequest(self, question, now)
-        self.pending[question.number] = pending
-        self._owed.begin(now)
-        if pending.human:
-            self._human.begin(now)
-        try:
-            self.ledger.admit(question, now)
-        except RPCError as error:
-            pending.refuse(error)
-            return
-        self._schedule(pending)
-
     async def ask_self(self, method: str, params: Any) -> Any:
         """Ask our own provider, as a server would: by a pending request, under the same policy.
 
@@ -404,56 +379,14 @@ class ClientSession(Cell["Message | Decided"]):
         try:
             return await question.slot.wait()
         finally:
-            self._withdraw(question, "the caller does not want the answer any more")
+            self.desk.withdraw(question, "the caller does not want the answer any more")
 
-    def _schedule(self, pending: PendingRequest) -> None:
-        policy = self.ledger.policy
-        waiting = len(self.pending) - 1 if pending.waits_by_itself else len(self._turn)
-        room = policy.max_queued > waiting if pending.waits_by_itself else policy.max_in_flight > self.ledger.in_flight
-        if room:
-            self._begin(pending)
-        elif waiting < policy.max_queued:
-            pending.move(Status.QUEUED)
-            self._turn.append(pending)
-        else:
-            pending.refuse(Overloaded(f"{policy.max_queued} questions of this server already wait here"))
-
-    def _begin(self, pending: PendingRequest) -> None:
-        if not pending.waits_by_itself:
-            self.ledger.in_flight += 1
-        pending.begin()
-
-    def pending_ended(self, pending: PendingRequest, outcome: Any, *, worked: bool) -> None:
-        """A pending request has ended: with an outcome for the server, or withdrawn (None)."""
-        now = trio.current_time()
-        del self.pending[pending.question.number]
-        self._owed.end(now)
-        if pending.human:
-            self._human.end(now)
-        if worked:
-            self.ledger.in_flight -= 1
-            self._next_turn()
-        elif pending in self._turn:
-            self._turn.remove(pending)
-        if pending.question.slot is not None:
-            settle(pending.question.slot, SessionClosed("the session ended") if outcome is None else outcome)
+    def answered(self, question: Incoming, outcome: Any) -> None:
+        """A pending request has ended; None when its answer is not wanted any more."""
+        if question.slot is not None:
+            settle(question.slot, SessionClosed("the session ended") if outcome is None else outcome)
         elif outcome is not None and self.automaton is not None:
-            self.perform(self.automaton.answered(pending.question, outcome))
-
-    def _next_turn(self) -> None:
-        while self._turn and self.me.status == "running" and self.ledger.in_flight < self.ledger.policy.max_in_flight:
-            pending = self._turn.popleft()
-            if pending.status in OPEN:
-                self._begin(pending)
-
-    def _withdraw(self, question: Incoming, reason: str) -> None:
-        pending = self.pending.get(question.number)
-        if pending is not None:
-            pending.withdraw(reason)
-
-    def report(self, pending: PendingRequest, error: Exception) -> None:
-        """A provider failed in a way its author should see."""
-        log.error("the provider for %s failed", pending.method, exc_info=error)
+            self.perform(self.automaton.answered(question, outcome))
 
     # -------------------------------------------------------------------------------------------- notifications
     def deliver(self, method: str, params: Any) -> None:
@@ -473,8 +406,7 @@ class ClientSession(Cell["Message | Decided"]):
         self._ready.fail(closed)
         if self.automaton is not None:
             self._perform(self.automaton.lost(closed, final=True))
-        for pending in list(self.pending.values()):
-            pending.withdraw("the session ended")
+        self.desk.close()
         self.host_runtime.closed_session(self)
         if self.connection is not None:
             self.connection.hang_up()

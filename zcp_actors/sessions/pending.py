@@ -27,7 +27,7 @@ from zcp_actors.wire import ElicitResult
 if TYPE_CHECKING:
     from zcp_actors.actors import Timer
     from zcp_actors.protocol.asking import Incoming
-    from zcp_actors.sessions.client import ClientSession
+    from zcp_actors.sessions.desk import Desk
 
 
 class Status(Enum):
@@ -79,25 +79,23 @@ class Answering(Job):
 class PendingRequest:
     """One question that waits for an answer. What `runtime.pending()` lists."""
 
-    def __init__(self, session: ClientSession, question: Incoming, now: float) -> None:
+    def __init__(self, desk: Desk, question: Incoming, now: float) -> None:
         self.id = secrets.token_urlsafe(8)
         """Names it for `runtime.answer`; unguessable."""
-        self.session, self.question, self.since = session, question, now
+        self.desk, self.session, self.question, self.since = desk, desk.session, question, now
         self.status = Status.RECEIVED
-        self.provider = session.providers.of(question.method)
+        self.provider = desk.session.providers.of(question.method)
         self.decided_by = "provider"
         """Who decided, for the record: "provider", "person", "policy", "deadline", "server"."""
         self.reason = ""
         self._job: Answering | None = None
         limit = (
-            session.ledger.policy.sampling_seconds
-            if question.method == SAMPLING
-            else session.ledger.policy.max_human_wait
+            desk.ledger.policy.sampling_seconds if question.method == SAMPLING else desk.ledger.policy.max_human_wait
         )
         self.until = now + limit
         """When it expires, in seconds of the runtime's clock."""
-        session.host_runtime.waiting[self.id] = self
-        self._timer: Timer = session.runtime.timers.at(self.until, partial(self.expire, limit))
+        self.session.host_runtime.waiting[self.id] = self
+        self._timer: Timer = self.session.runtime.timers.at(self.until, partial(self.expire, limit))
 
     @property
     def method(self) -> str:
@@ -185,7 +183,7 @@ class PendingRequest:
         self.move(status)
         if was_answering and self._job is not None:
             self._job.cancel(f"{self.method} {status.value}")
-        self.session.pending_ended(self, outcome, worked=was_answering)
+        self.desk.ended(self, outcome, worked=was_answering)
         return True
 
     def provided(self, outcome: Any) -> None:
@@ -201,7 +199,7 @@ class PendingRequest:
         if self.method == SAMPLING:
             result, used = without_usage(result)
             if used is not None:
-                self.session.ledger.correct(self.params.max_tokens, used)
+                self.desk.ledger.correct(self.params.max_tokens, used)
         declined = isinstance(result, ElicitResult) and result.action != "accept"
         status = (
             Status.ANSWERED if not declined else Status.DECLINED if result.action == "decline" else Status.CANCELLED
@@ -213,7 +211,7 @@ class PendingRequest:
         if isinstance(error, RPCError):
             return self.end(Status.REFUSED, error)
         text = f"{type(error).__name__}: {error}" if isinstance(error, ZCPError) else "its provider failed"
-        self.session.report(self, error)
+        self.desk.report(self, error)
         return self.end(Status.REFUSED, RPCError(-32603, f"the host could not answer {self.method}: {text}"))
 
     def withdraw(self, reason: str) -> None:
@@ -225,7 +223,7 @@ class PendingRequest:
             self.move(Status.CANCELLED)
             if self._job is not None:
                 self._job.cancel(reason)
-            self.session.pending_ended(self, None, worked=working)
+            self.desk.ended(self, None, worked=working)
 
     # -------------------------------------------------------------------------------------------- from people
     def answer(self, answer: Any) -> None:

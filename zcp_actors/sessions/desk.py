@@ -1,0 +1,113 @@
+"""
+Where the questions of one server wait for an answer.
+
+Owns the pending requests of a session: their order, the policy over them, and the clocks that stop while they are open.
+Refuses to know how an answer travels: the session says that to its automaton.
+The rule that keeps it honest: whatever is begun here is ended here, once, in the step in which the request ends.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from zcp_actors.errors import Overloaded, RPCError
+from zcp_actors.sessions.pending import OPEN, PendingRequest, Status
+from zcp_actors.sessions.policy import Ledger, Policy
+from zcp_actors.sessions.timeouts import Stopwatch
+
+if TYPE_CHECKING:
+    from zcp_actors.protocol.asking import Incoming
+    from zcp_actors.sessions.client import ClientSession
+
+log = logging.getLogger("zcp_actors.sessions")
+
+
+class Desk:
+    """The pending requests of one session."""
+
+    def __init__(self, session: ClientSession, policy: Policy) -> None:
+        self.session = session
+        self.ledger = Ledger(policy)
+        self.human, self.owed = Stopwatch(), Stopwatch()
+        """The time during which a person is asked, and during which we owe the server any answer."""
+        self._pending: dict[int, PendingRequest] = {}
+        self._turn: deque[PendingRequest] = deque()
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def clock_stands(self, kind: str) -> bool:
+        """Does an open question stop this clock ("idle" or "total") of the session's requests?"""
+        return self.human.running or (kind == "idle" and self.owed.running)
+
+    def admit(self, question: Incoming) -> None:
+        """A question came: let somebody answer it, now or in its turn, or refuse it by the policy."""
+        now = trio.current_time()
+        pending = PendingRequest(self, question, now)
+        self._pending[question.number] = pending
+        self.owed.begin(now)
+        if pending.human:
+            self.human.begin(now)
+        try:
+            self.ledger.admit(question, now)
+        except RPCError as error:
+            pending.refuse(error)
+            return
+        self._schedule(pending)
+
+    def _schedule(self, pending: PendingRequest) -> None:
+        policy = self.ledger.policy
+        waiting = len(self._pending) - 1 if pending.waits_by_itself else len(self._turn)
+        room = policy.max_queued > waiting if pending.waits_by_itself else policy.max_in_flight > self.ledger.in_flight
+        if room:
+            self._begin(pending)
+        elif waiting < policy.max_queued:
+            pending.move(Status.QUEUED)
+            self._turn.append(pending)
+        else:
+            pending.refuse(Overloaded(f"{policy.max_queued} questions of this server already wait here"))
+
+    def _begin(self, pending: PendingRequest) -> None:
+        if not pending.waits_by_itself:
+            self.ledger.in_flight += 1
+        pending.begin()
+
+    def ended(self, pending: PendingRequest, outcome: Any, *, worked: bool) -> None:
+        """A pending request has ended: with an outcome for whoever asked, or withdrawn (None)."""
+        now = trio.current_time()
+        del self._pending[pending.question.number]
+        self.owed.end(now)
+        if pending.human:
+            self.human.end(now)
+        if worked:
+            self.ledger.in_flight -= 1
+            self._next_turn()
+        elif pending in self._turn:
+            self._turn.remove(pending)
+        self.session.answered(pending.question, outcome)
+
+    def _next_turn(self) -> None:
+        alive = self.session.me.status == "running"
+        while self._turn and alive and self.ledger.in_flight < self.ledger.policy.max_in_flight:
+            pending = self._turn.popleft()
+            if pending.status in OPEN:
+                self._begin(pending)
+
+    def withdraw(self, question: Incoming, reason: str) -> None:
+        """Nobody waits for the answer to this question any more."""
+        pending = self._pending.get(question.number)
+        if pending is not None:
+            pending.withdraw(reason)
+
+    def close(self) -> None:
+        """The session ends: withdraw everything."""
+        for pending in list(self._pending.values()):
+            pending.withdraw("the session ended")
+
+    def report(self, pending: PendingRequest, error: Exception) -> None:
+        """A provider failed in a way its author should see."""
+        log.error("the provider for %s failed", pending.method, exc_info=error)
