@@ -8,7 +8,7 @@ A `message` here is an envelope of `wire.jsonrpc`; `params` and `result` are mod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
@@ -54,6 +54,17 @@ class Connection(Protocol):
 
     async def room(self) -> None:
         """Wait until fewer messages are queued than the connection's high-water mark: where backpressure is felt."""
+
+
+@runtime_checkable
+class Routed(Protocol):
+    """What a connection has besides when every call has a part of it of its own, such as an HTTP response."""
+
+    async def room_for(self, call: int | str) -> None:
+        """`Connection.room`, for the part of this call."""
+
+    def release(self, call: int | str) -> None:
+        """Let the part of this call go; the peer comes back for the rest."""
 
 
 class Session(Protocol):

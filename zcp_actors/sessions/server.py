@@ -16,7 +16,7 @@ import attrs
 
 from zcp_actors.actors import Cell, Reply
 from zcp_actors.errors import INTERNAL_ERROR, ConnectionLost, HandlerError, Overloaded, RPCError, TooManyChildren
-from zcp_actors.ports import Changed
+from zcp_actors.ports import Changed, Routed
 from zcp_actors.protocol.dialect import Era, choose_server
 from zcp_actors.protocol.effects import Answer, Arm, Cancel, Effect, Open, Seal, Send, Start, Suspend
 from zcp_actors.protocol.serving import Profile
@@ -267,14 +267,13 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     async def room(self, call: Call) -> None:
         """Wait until the connection, or this call's part of one that has parts, has room for more reports."""
-        room_for = getattr(self.connection, "room_for", None)
-        await (self.connection.room() if room_for is None else room_for(call.served.id))
+        connection = self.connection
+        await (connection.room_for(call.served.id) if isinstance(connection, Routed) else connection.room())
 
     def close_stream(self, call: Call) -> None:
         """Let the client's connection for this call go, where there is one: it comes back for the rest."""
-        release = getattr(self.connection, "release", None)
-        if release is not None:
-            release(call.served.id)
+        if isinstance(self.connection, Routed):
+            self.connection.release(call.served.id)
 
     # -------------------------------------------------------------------------------------------- the end
     async def idle(self) -> None:
