@@ -1,7 +1,7 @@
 """
 2025-11-25: the client listens to what belongs to no request before it asks for anything.
 
-Source: basic/transports, "Listening for Messages from the Server"; conformance: elicitation-sep1034-client-defaults asks
+Source: basic/transports, "Listening for Messages from the Server"; the conformance scenario on elicitation defaults asks
 by that stream alone, and a server that keeps no events loses what it says on a stream that is not there yet.
 """
 
