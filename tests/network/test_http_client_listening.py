@@ -1,8 +1,8 @@
 """
 2025-11-25: the client listens to what belongs to no request before it asks for anything.
 
-Source: basic/transports, "Listening for Messages from the Server"; the conformance scenario on elicitation
-defaults asks by that stream alone, and a server that keeps no events loses what it says on a stream that is not there yet.
+Source: basic/transports, "Listening for Messages from the Server". The conformance scenario on elicitation defaults
+asks by that stream alone, and a server that keeps no events loses what it says on a stream that is not there yet.
 """
 
 from __future__ import annotations
