@@ -25,7 +25,7 @@ from zcp_actors.errors import (
     UnexpectedStatus,
     ZCPError,
 )
-from zcp_actors.transports.http.client_request import ask
+from zcp_actors.transports.http.client_request import ask, shown
 from zcp_actors.transports.http.sse import EventParser
 from zcp_actors.wire import ErrorResponse, Notification, Request, Response, decode, encode
 
@@ -103,6 +103,7 @@ class HTTPChannel:
         tap: Tap | None = None,
     ) -> None:
         self.client, self.url, self.max_message = client, url, max_message
+        self.shown = shown(url)
         self._nursery, self._manner_of, self._tap = nursery, manner_of, tap
         self._dialect: Any = None
         self.manner: Manner | None = None
@@ -134,7 +135,7 @@ class HTTPChannel:
     def post(self, message: Message, call: int | str | None = None) -> None:
         """See `ports.Connection`. Raises `NotJSON` for what no wire carries."""
         if self.closed:
-            raise ConnectionLost(f"the client of {self.url} was closed")
+            raise ConnectionLost(f"the client of {self.shown} was closed")
         assert self.manner is not None
         body = encode(message, self._dialect)
         if type(message) is Request:
@@ -226,7 +227,7 @@ class HTTPChannel:
             self._whole(await reply.body(self.max_message), exchange)
         else:
             raise UnexpectedStatus(
-                self.url, reply.status, f"with {reply.media_type or 'no content type'}, not a message"
+                reply.url, reply.status, f"with {reply.media_type or 'no content type'}, not a message"
             )
 
     async def _stream(self, reply: Reply, exchange: Exchange | None, cursor: Cursor) -> None:
@@ -278,7 +279,7 @@ class HTTPChannel:
         if message.id is None:
             message = attrs.evolve(message, id=exchange.request.id)
         if message.id != exchange.request.id or type(message.id) is not type(exchange.request.id):
-            log.warning("%s answers request %r on the stream of another; dropped", self.url, message.id)
+            log.warning("%s answers request %r on the stream of another; dropped", self.shown, message.id)
             return
         exchange.answered = True
         passed = message if exchange.on_reply is None else exchange.on_reply(message)
@@ -289,7 +290,7 @@ class HTTPChannel:
         """An error status: with an error object it is the response, else it is all there is."""
         error = await self._error_of(reply) if exchange is not None and reply.media_type == JSON else None
         if error is None or exchange is None:
-            raise UnexpectedStatus(self.url, reply.status)
+            raise UnexpectedStatus(reply.url, reply.status)
         self._pass(attrs.evolve(error, id=exchange.request.id), exchange)
 
     async def _error_of(self, reply: Reply) -> ErrorResponse | None:

@@ -43,11 +43,17 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme.lower())
 
 
+def shown(url: str) -> str:
+    """A URL for errors and logs: the credentials and the query, where keys and session ids stand, are left out."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
 class Reply:
-    """The head of a response, and its body while it comes."""
+    """The head of a response, and its body while it comes. `url` is for errors, as `shown` has it."""
 
     def __init__(self, response: Any, url: str) -> None:
-        self._response, self.url = response, url
+        self._response, self.url = response, shown(url)
         self.status: int = response.status_code
         self.media_type: str = self.header("content-type").partition(";")[0].strip().lower()
 
@@ -127,18 +133,28 @@ async def ask(
         finally:
             with trio.move_on_after(CLOSE_SECONDS, shield=True), suppress(ConnectionLost), spoken(target):
                 await response.aclose()
-    raise ConnectionLost(f"{url} redirects more than {MAX_REDIRECTS} times")
+    raise ConnectionLost(f"{shown(url)} redirects more than {MAX_REDIRECTS} times")
 
 
 def next_target(method: str, url: str, location: str, status: int) -> str:
     """Where a redirect leads. Raises `ConnectionLost` where it must not be followed."""
-    target = urljoin(url, location)
-    if origin(target) != origin(url):
-        raise ConnectionLost(
-            f"{url} redirects to another origin, {target!r}: it is not followed; use that URL if you trust it"
-        )
+    target = within(url, location, "redirects to")
     if method != "GET" and status not in KEEP_METHOD:
-        raise ConnectionLost(f"{url} redirects a {method} with status {status}, which would turn it into a GET")
+        raise ConnectionLost(f"{shown(url)} redirects a {method} with status {status}, which would turn it into a GET")
+    return target
+
+
+def within(url: str, reference: str, does: str) -> str:
+    """Where a reference of a server's leads. Raises `ConnectionLost` for another origin, and for what is no URL."""
+    try:
+        target = urljoin(url, reference)
+        stays = origin(target) == origin(url)
+    except ValueError as error:
+        raise ConnectionLost(f"{shown(url)} {does} {reference!r:.200}, which is no URL: {error}") from error
+    if not stays:
+        raise ConnectionLost(
+            f"{shown(url)} {does} another origin, {shown(target)!r}: it is not followed; use that URL if you trust it"
+        )
     return target
 
 
@@ -171,5 +187,5 @@ def spoken(url: str) -> Iterator[None]:
         names = {each.__name__ for each in type(error).__mro__}
         why = f"{type(error).__name__}{f': {error}' if str(error) else ''}"
         if names & {"ConnectError", "ConnectTimeout"}:
-            raise StartFailed(f"{url} cannot be reached: {why}") from error
-        raise ConnectionLost(f"the connection to {url} broke: {why}") from error
+            raise StartFailed(f"{shown(url)} cannot be reached: {why}") from error
+        raise ConnectionLost(f"the connection to {shown(url)} broke: {why}") from error

@@ -101,7 +101,7 @@ class StatefulManner:
             try:
                 await self._carry(exchange)
             except Expired as error:
-                raise ConnectionLost(f"{self._channel.url} forgot its new session at once") from error
+                raise ConnectionLost(f"{self._channel.shown} forgot its new session at once") from error
 
     async def _open(self, exchange: Exchange) -> None:
         self._opening, self._id, self._version = exchange.request, None, None
@@ -111,7 +111,7 @@ class StatefulManner:
         except UnexpectedStatus as error:
             if error.status in OLD_TRANSPORT:
                 hint = "to initialize; if it speaks the older HTTP+SSE transport, use sse_client(url)"
-                raise UnexpectedStatus(self._channel.url, error.status, hint) from error
+                raise UnexpectedStatus(self._channel.shown, error.status, hint) from error
             raise
 
     def _opened(self, reply: Response | ErrorResponse) -> Message:
@@ -128,7 +128,7 @@ class StatefulManner:
             exchange.posted = True
             async with self._channel.ask("POST", headers, exchange.body, exchange.sent) as reply:
                 if reply.status == NOT_FOUND and SESSION_HEADER in headers:
-                    raise Expired(f"{self._channel.url} has forgotten the session")
+                    raise Expired(f"{self._channel.shown} has forgotten the session")
                 if exchange.request.method == "initialize":
                     self._know(reply)
                 await self._channel.hear(reply, exchange, cursor)
@@ -154,7 +154,7 @@ class StatefulManner:
                 require_stream(reply, exchange.request.method)
                 await self._channel.hear(reply, exchange, cursor)
         except (ConnectionLost, StartFailed) as error:
-            log.debug("%s: %s", self._channel.url, error)
+            log.debug("%s: %s", self._channel.shown, error)
 
     def _resuming(self, cursor: Cursor) -> dict[str, str | bytes]:
         headers = self._headers(EVENT_STREAM)
@@ -218,7 +218,7 @@ class StatefulManner:
                 try:
                     pause = cursor.pause()
                 except ConnectionLost as error:
-                    log.warning("%s: notifications are not heard any more: %s", self._channel.url, error)
+                    log.warning("%s: notifications are not heard any more: %s", self._channel.shown, error)
                     return
                 await trio.sleep(pause)
 
@@ -236,7 +236,7 @@ class StatefulManner:
             if expired:
                 self._channel.start(self._renew_quietly, generation)
         except (ConnectionLost, StartFailed) as error:
-            log.debug("%s: %s", self._channel.url, error)
+            log.debug("%s: %s", self._channel.shown, error)
             answered.set()
             return True
         return False
@@ -245,7 +245,7 @@ class StatefulManner:
         try:
             await self._renew(generation)
         except ConnectionLost as error:
-            log.warning("%s: %s", self._channel.url, error)
+            log.warning("%s: %s", self._channel.shown, error)
 
     # -------------------------------------------------------------------------------------------- what is not asked
     def notify(self, message: Message, body: bytes) -> None:
@@ -287,7 +287,7 @@ class StatefulManner:
                         break
                 except TransportError as error:
                     why = error
-        log.warning("%s did not take a %s: %s", self._channel.url, kind_of(message), why)
+        log.warning("%s did not take a %s: %s", self._channel.shown, kind_of(message), why)
 
     async def leave(self) -> None:
         """See `Manner`."""
@@ -298,7 +298,7 @@ class StatefulManner:
                 async with self._channel.ask("DELETE", self._headers()):
                     return
             except TransportError as error:
-                log.debug("%s: the session was not ended: %s", self._channel.url, error)
+                log.debug("%s: the session was not ended: %s", self._channel.shown, error)
 
 
 def require_stream(reply: Reply, method: str) -> None:

@@ -40,7 +40,7 @@ class StatelessManner:
     def __init__(self, channel: HTTPChannel) -> None:
         self._channel = channel
         self._version = channel.dialect.version
-        self._tools = AnnotatedTools(channel.url)
+        self._tools = AnnotatedTools(channel.shown)
 
     async def converse(self, exchange: Exchange) -> None:
         """See `Manner`. A call whose headers were wrong is sent again, once, after another look at the tools."""
@@ -73,20 +73,20 @@ class StatelessManner:
 
     async def _headers_now(self, call: Request) -> dict[str, str]:
         """The headers of a call, after the server has been asked for its tools."""
-        pages: list[Any] = []
+        page: list[Any] = []  # the newest alone: a hundred of the largest would be gigabytes
         cursor: str | None = None
         meta = getattr(call.params, "meta", None) or {}
-        for page in range(MAX_PAGES):
+        for number in range(MAX_PAGES):
             params = {"_meta": {key: meta[key] for key in IDENTITY if key in meta}}
             request = Request(
-                f"tools-of-{call.id}-{page}", LIST, params if cursor is None else {**params, "cursor": cursor}
+                f"tools-of-{call.id}-{number}", LIST, params if cursor is None else {**params, "cursor": cursor}
             )
             try:
-                await self._post(self._aside(request, pages), {})
+                await self._post(self._aside(request, page), {})
             except ZCPError as error:
-                log.info("%s: the tools could not be looked at again: %s", self._channel.url, error)
+                log.info("%s: the tools could not be looked at again: %s", self._channel.shown, error)
                 break
-            cursor = pages[-1].get("nextCursor") if pages else None
+            cursor = page[0].get("nextCursor") if page else None
             if not isinstance(cursor, str):
                 break
         return self._tools.headers(call)
@@ -95,7 +95,7 @@ class StatelessManner:
         """An exchange of our own, of which the session hears nothing."""
 
         def keep(reply: Response | ErrorResponse) -> None:
-            results.append(self._tools.admit(reply.result) if isinstance(reply, Response) else {})
+            results[:] = [self._tools.admit(reply.result) if isinstance(reply, Response) else {}]
 
         return Exchange(request, encode(request, self._channel.dialect), on_reply=keep)
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
 import attrs
 import trio
 
 from zcp_actors.errors import ConnectionLost, InvalidMessage, MessageTooLarge, StartFailed, UnexpectedStatus
 from zcp_actors.transports.http.client import CANCELLED, EVENT_STREAM, JSON, OK, HTTPChannel
-from zcp_actors.transports.http.client_request import ask, origin
+from zcp_actors.transports.http.client_request import ask, shown, within
 from zcp_actors.transports.http.client_stateful import StatefulManner
 from zcp_actors.transports.http.client_way import URLWay
 from zcp_actors.transports.http.sse import EventParser
@@ -99,9 +98,9 @@ class OldChannel(HTTPChannel):
 
         try:
             await reply.pour(take)
-            self.lost = ConnectionLost(f"{self._stream_url} ended its stream")
+            self.lost = ConnectionLost(f"{self.shown} ended its stream")
         except (ConnectionLost, MessageTooLarge) as error:
-            self.lost = ConnectionLost(f"the stream of {self._stream_url} was lost: {error}")
+            self.lost = ConnectionLost(f"the stream of {self.shown} was lost: {error}")
         finally:
             self._ended.set()
             self.found.set()
@@ -116,10 +115,7 @@ class OldChannel(HTTPChannel):
                 self.session.refuse(error)
 
     def _find(self, data: bytes) -> None:
-        target = urljoin(self._stream_url, data.decode("utf-8", "replace").strip())
-        if origin(target) != origin(self._stream_url):
-            raise ConnectionLost(f"{self._stream_url} wants messages sent to another origin, {target!r}")
-        self.url = target
+        self.url = within(self._stream_url, data.decode("utf-8", "replace").strip(), "wants messages sent to")
         self.found.set()
 
 
@@ -152,7 +148,7 @@ class OldSSEWay(URLWay):
         async with ask(client, "GET", self.url, {"accept": EVENT_STREAM, "cache-control": "no-store"}) as reply:
             if reply.status != OK or reply.media_type != EVENT_STREAM:
                 raise StartFailed(
-                    f"{self.url} answered with HTTP status {reply.status} and {reply.media_type or 'nothing'}, "
+                    f"{shown(self.url)} answered with HTTP status {reply.status} and {reply.media_type or 'nothing'}, "
                     f"not with a stream of events; for streamable HTTP use streamable_http_client(url)"
                 )
             yield reply

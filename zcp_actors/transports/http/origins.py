@@ -84,6 +84,8 @@ def _host_of(url: str) -> str | None:
     except ValueError:
         return None
     more = parts.path or parts.query or parts.fragment or "@" in parts.netloc or parts.netloc.endswith(":")
-    if more or port == 0 or not url.isascii() or not url.isprintable() or " " in url:
+    before, _, after = parts.netloc.rpartition("]")
+    beside = before and (not before.startswith("[") or (after and not after.startswith(":")))
+    if more or beside or port == 0 or not url.isascii() or not url.isprintable() or " " in url:
         return None
     return parts.hostname

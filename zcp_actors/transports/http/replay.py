@@ -57,11 +57,19 @@ class Replay:
         stream = self.streams[number] = Stream(keeps=True, spend=self._spend)
         return number, stream
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> bool:
+        """Let go of the oldest answer that nobody came for. False when there is none."""
         deserted = (number for number, each in self.streams.items() if each.ended and each.reader is None)
         oldest = next(deserted, None)
         if oldest is not None:
             self.close(oldest)
+        return oldest is not None
+
+    def shrink(self, limit: int) -> bool:
+        """Let go of answers that nobody came for until the rest is within `limit` bytes. False when it is not then."""
+        while self.spent > limit and self._make_room():
+            pass
+        return self.spent <= limit
 
     def _spend(self, size: int) -> None:
         self.spent += size

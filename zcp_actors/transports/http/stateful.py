@@ -96,7 +96,7 @@ class SessionConnection:
     def _put(self, stream: Stream, data: bytes, message: Message) -> bool:
         if self.replay.spent + len(data) > REPLAY_BYTES:
             self.replay.trim()
-        if self.replay.spent + len(data) > HARD_LIMIT_BYTES and key_of(message) is None:
+        if key_of(message) is None and not self.replay.shrink(HARD_LIMIT_BYTES - len(data)):
             return False
         try:
             stream.put(data, key_of(message))
