@@ -75,6 +75,8 @@ class WebsocketConnection:
         self._bytes = 0
         self._lost: ConnectionLost | None = None
         self._code, self._reason = 1000, ""
+        self.farewell = "this side has ended", 1000
+        """What the closing says after `hang_up`: words and code."""
         self._leaving = False
         self._life = trio.CancelScope()
         self._work, self._progress = trio.lowlevel.ParkingLot(), trio.lowlevel.ParkingLot()
@@ -178,7 +180,7 @@ class WebsocketConnection:
         while self._lost is None:
             if not self._queue:
                 if self._leaving:
-                    self._lose("this side has ended")
+                    self._lose(*self.farewell)
                 await self._work.park()
                 continue
             text = self._queue[0]

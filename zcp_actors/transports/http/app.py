@@ -1,5 +1,5 @@
 """
-The ASGI application: one endpoint for both eras, and two for whoever watches the process.
+The ASGI application: one endpoint for both eras, a websocket, and two paths for whoever watches the process.
 
 Owns the order in which a request is judged (who may speak to us, who it is, what it says) and the turning of refusals
 into responses. Refuses to know either era. It runs on trio, in any ASGI server that does; mounted in another
@@ -30,11 +30,12 @@ from zcp_actors.sessions.runtime import open_runtime
 from zcp_actors.transports.http import stateless
 from zcp_actors.transports.http.config import HTTPConfig, nobody
 from zcp_actors.transports.http.conversation import Conversation
-from zcp_actors.transports.http.exchange import EVENTS, JSON, ClientLeft, Exchange
+from zcp_actors.transports.http.exchange import EVENTS, JSON, ClientLeft, Exchange, path_of
 from zcp_actors.transports.http.headers import VERSION
 from zcp_actors.transports.http.origins import Doorkeeper
 from zcp_actors.transports.http.service import GRACE_SECONDS, Service
 from zcp_actors.transports.http.stateless import STATUS
+from zcp_actors.transports.http.websocket import Visitors
 from zcp_actors.wire import ErrorResponse, Request
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class HTTPApp:
         self.handle, self.config, self.doorkeeper = handle, config, doorkeeper
         self._runtime = runtime
         self._service: Service | None = None
+        self._visitors = Visitors(self)
 
     @property
     def service(self) -> Service:
@@ -71,8 +73,7 @@ class HTTPApp:
         elif scope["type"] == "http":
             await self._serve(Exchange(scope, receive, send))
         elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
+            await self._visitors.visit(scope, receive, send)
 
     # -------------------------------------------------------------------------------------------- the life
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -98,6 +99,7 @@ class HTTPApp:
 
     def close(self) -> None:
         """End everything now. After `drain` there is nothing left to end."""
+        self._visitors.cut()
         if self._service is not None:
             self._service.close()
 
@@ -128,6 +130,7 @@ class HTTPApp:
     async def _ready(self, exchange: Exchange) -> None:
         service = self.service
         full = len(service.table) >= self.config.max_sessions or service.requests >= self.config.max_requests
+        full = full or self._visitors.full
         state = "draining" if service.draining else "full" if full else "ready"
         await exchange.json(200 if state == "ready" else 503, b'{"status":"%s"}' % state.encode())
 
@@ -196,15 +199,6 @@ class HTTPApp:
 def id_of(message: Message | None) -> int | str | None:
     """The id that the reply to a message carries."""
     return message.id if isinstance(message, Request) else None
-
-
-def path_of(scope: Scope) -> str:
-    """The path below the mount, without a slash at its end."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
-    if root and path.startswith(f"{root}/"):
-        path = path[len(root) :]
-    return path.rstrip("/")
 
 
 def create_asgi_app(

@@ -37,6 +37,9 @@ MAX_SESSIONS = 10_000
 MAX_REQUESTS = 10_000
 """HTTP requests being answered at once, long streams among them: each costs a task and, mostly, a descriptor."""
 
+MAX_WEBSOCKETS = 1000
+"""Websockets at once: each holds a descriptor, of which a process commonly has 1 024, as long as its client lives."""
+
 RETRY_MS = 1000
 """What a client whose stream was let go waits before it comes back: often enough for a person who watches."""
 
@@ -51,15 +54,22 @@ class HTTPConfig:
     """What `create_asgi_app` and `serve_http` take. Times are in seconds, sizes in bytes."""
 
     endpoint: str = "/mcp"
+    websocket_endpoint: str = "/ws"
+    """Where the same app is served over a websocket, both eras too."""
     allowed_hosts: Sequence[str] = ()
     """Names this server is reached by, besides loopback ones: "mcp.example.com", or with a port. "*" allows any."""
     allowed_origins: Sequence[str] = ()
     """Web pages that may speak to it, besides those of loopback: "https://app.example.com". "*" allows any."""
     authenticate: Callable[[Mapping[str, Any]], Awaitable[str]] | None = None
-    """Given the ASGI scope of a request, return who sends it (a stable name), or raise `HTTPRefused` (401, 403)."""
+    """Given the ASGI scope of a request, return who sends it (a stable name), or raise `HTTPRefused` (401, 403).
+
+    A websocket's upgrade is a request, too; its scope has no method.
+    """
     max_message: int = MAX_BYTES
     max_sessions: int = MAX_SESSIONS
     max_requests: int = MAX_REQUESTS
+    """An open websocket counts as one."""
+    max_websockets: int = MAX_WEBSOCKETS
     idle_seconds: float = IDLE_SECONDS
     body_seconds: float = BODY_SECONDS
     prime_seconds: float = PRIME_SECONDS

@@ -111,12 +111,12 @@ class Exchange:
     # -------------------------------------------------------------------------------------------- the response
     async def empty(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> None:
         """A response without a body."""
-        await self._respond(status, b"", [(b"content-length", b"0"), *_raw(headers)])
+        await self._respond(status, b"", [(b"content-length", b"0"), *raw(headers)])
 
     async def json(self, status: int, body: bytes, headers: Iterable[tuple[str, str]] = ()) -> None:
         """A response of one JSON object."""
         length = str(len(body)).encode()
-        head = [(b"content-type", JSON.encode()), (b"content-length", length), *_raw(headers)]
+        head = [(b"content-type", JSON.encode()), (b"content-length", length), *raw(headers)]
         await self._respond(status, body, head)
 
     async def error(
@@ -131,7 +131,7 @@ class Exchange:
     async def begin_events(self, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Begin a stream of events."""
         self.started = True
-        head = [*STREAM_HEADERS, *_raw(headers)]
+        head = [*STREAM_HEADERS, *raw(headers)]
         await self._send({"type": "http.response.start", "status": 200, "headers": head})
 
     async def events(self, data: bytes) -> None:
@@ -152,6 +152,15 @@ class ClientLeft(Exception):
     """The client left before its request was there: nobody is to be answered."""
 
 
+def path_of(scope: Scope) -> str:
+    """The path below the mount, without a slash at its end."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    if root and path.startswith(f"{root}/"):
+        path = path[len(root) :]
+    return path.rstrip("/")
+
+
 def accepts(header: str | None) -> Iterable[str]:
     """The media types of an `Accept` header that are wanted at all. None accepts everything (RFC 9110, 12.5.1)."""
     for each in (header if header is not None else "*/*").lower().split(","):
@@ -168,5 +177,6 @@ def written(data: bytes, id: str | None = None, retry: int | None = None) -> byt
     return b"%sdata: %s\n\n" % (head, data)
 
 
-def _raw(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+def raw(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Headers as ASGI takes them."""
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]

@@ -24,6 +24,7 @@ from zcp_actors.transports.http.config import HEADER_SECONDS, HTTPConfig
 from zcp_actors.transports.http.origins import Doorkeeper, is_loopback
 from zcp_actors.transports.http.patience import PatientStream
 from zcp_actors.transports.http.service import FLUSH_SECONDS, GRACE_SECONDS
+from zcp_actors.transports.websocket import PING_SECONDS
 
 if TYPE_CHECKING:
     from zcp_actors.ports import App
@@ -52,8 +53,9 @@ async def serve_http(
 ) -> signal.Signals | None:
     """Serve the app until SIGTERM or SIGINT (return which), or until cancelled. Port 0 takes a free one.
 
-    `nursery.start` returns the URLs of the endpoint. After a signal nothing new is taken, what is in flight has `grace`
-    seconds to be answered, and the rest is told that the server is going; a second signal cuts the waiting short.
+    `nursery.start` returns the URLs of the endpoint; a websocket is served beside it, at `config.websocket_endpoint`.
+    After a signal nothing new is taken, what is in flight has `grace` seconds to be answered, and the rest is told that
+    the server is going; a second signal cuts the waiting short.
     `unprotected` serves without authentication to others than this machine. Raises `UsageError` when that was not said,
     `StartFailed` when the address cannot be had.
     """
@@ -97,16 +99,16 @@ class _Server:
     """The listeners of one app, and their connections."""
 
     def __init__(self, app: HTTPApp, listeners: list[trio.SocketListener]) -> None:
-        from hypercorn.app_wrappers import ASGIWrapper
         from hypercorn.config import Config
         from hypercorn.trio.worker_context import WorkerContext
 
         self._app, self._listeners = app, listeners
-        self._wrapped: Any = ASGIWrapper(app)  # type: ignore[arg-type]
         self._context = WorkerContext(None)
         self._config = Config()
         self._config.keep_alive_timeout = HEADER_SECONDS  # it runs from the opening of a connection, too
         self._config.h11_max_incomplete_size = HEAD_BYTES
+        self._config.websocket_max_message_size = app.config.max_message
+        self._config.websocket_ping_interval = PING_SECONDS
         self._config.include_server_header = False
         self._config.errorlog = log
         self._streams: dict[PatientStream, None] = {}
@@ -145,10 +147,13 @@ class _Server:
         from hypercorn.trio.tcp_server import TCPServer
         from hypercorn.typing import ConnectionState
 
+        from zcp_actors.transports.http.hypercorn_websocket import Attended, context_of
+
         stream = PatientStream(accepted)
         self._streams[stream] = None
         try:
-            await TCPServer(self._wrapped, self._config, self._context, ConnectionState({}), stream)  # type: ignore[arg-type]
+            app, context = Attended(self._app, stream), context_of(self._context, stream)
+            await TCPServer(app, self._config, context, ConnectionState({}), stream)  # type: ignore[arg-type]
         except* trio.Cancelled:
             raise
         except* Exception:

@@ -108,8 +108,8 @@ class Service:
             if not self.requests:
                 self._empty.unpark_all()
 
-    def host(self, connection: Connection, era: Era, principal: str) -> ServerSession:
-        """A session at this connection. Raises `HTTPRefused` when there can be no more."""
+    def host(self, connection: Connection, era: Era | None, principal: str) -> ServerSession:
+        """A session at this connection; no `era`: the handle's. Raises `HTTPRefused` when there can be no more."""
         try:
             session = self.handle.host(
                 self.runtime, connection, self.door, era=era, principal=principal, state=self._state
@@ -125,7 +125,7 @@ class Service:
         session.me.stop()
 
     @contextmanager
-    def hosting(self, connection: Connection, era: Era, principal: str) -> Iterator[ServerSession]:
+    def hosting(self, connection: Connection, era: Era | None, principal: str) -> Iterator[ServerSession]:
         """A session for the time of the block."""
         session = self.host(connection, era, principal)
         try:
