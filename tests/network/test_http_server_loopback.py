@@ -7,7 +7,7 @@ import json
 import socket
 import struct
 import tracemalloc
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from statistics import median
 
@@ -185,6 +185,20 @@ async def test_a_head_that_does_not_come_is_not_waited_for(monkeypatch):
         async with silent, slow:
             assert await silent.receive_some() == b""
             assert await slow.receive_some() == b""
+
+
+async def test_one_connection_too_many_is_closed_at_once_and_the_others_are_served(monkeypatch):
+    """Without a limit the process would run out of files, and then serve nobody."""
+    monkeypatch.setattr(serve, "MAX_CONNECTIONS", 3)
+    async with served() as server, httpx.AsyncClient() as http:
+        assert (await http.post(server.url, **call("add", {"a": 1, "b": 2}))).status_code == 200
+        kept = [await server.connect() for _ in range(2)]
+        one_too_many = await server.connect()
+        with suppress(trio.BrokenResourceError):
+            assert await one_too_many.receive_some() == b""
+        assert (await http.post(server.url, **call("add", {"a": 2, "b": 2}))).status_code == 200
+        for stream in (*kept, one_too_many):
+            await stream.aclose()
 
 
 async def test_a_stream_that_nobody_reads_leaves_the_others_alone():

@@ -10,6 +10,7 @@ while the server ends; who binds to more than this machine without authenticatio
 from __future__ import annotations
 
 import logging
+import resource
 import signal
 import socket
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,16 @@ def _authority(listener: trio.SocketListener) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+MAX_CONNECTIONS = 8192
+"""Connections at once, where the process may open so many files: beyond it a proxy in front does better."""
+
+
+def connection_limit() -> int:
+    """How many connections may be open at once: three quarters of what the process may open, the rest is the app's."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, soft * 3 // 4)
+
+
 class _Server:
     """The listeners of one app, and their connections."""
 
@@ -112,6 +123,7 @@ class _Server:
         self._config.include_server_header = False
         self._config.errorlog = log
         self._streams: dict[PatientStream, None] = {}
+        self._limit = connection_limit()
         self._gone = trio.lowlevel.ParkingLot()
 
     async def run(
@@ -143,13 +155,16 @@ class _Server:
         await trio.serve_listeners(self._serve, self._listeners, handler_nursery=connections, task_status=task_status)
 
     async def _serve(self, accepted: trio.SocketStream) -> None:
-        """One connection. Nothing that goes wrong here is anybody else's."""
+        """One connection. Nothing that goes wrong here is anybody else's; one too many is closed at once."""
         from hypercorn.trio.tcp_server import TCPServer
         from hypercorn.typing import ConnectionState
 
         from zcp_actors.transports.http.hypercorn_websocket import Attended, context_of
 
         stream = PatientStream(accepted)
+        if len(self._streams) >= self._limit:
+            stream.abort()
+            return
         self._streams[stream] = None
         try:
             app, context = Attended(self._app, stream), context_of(self._context, stream)
