@@ -25,7 +25,6 @@ from zcp_actors.errors import SchemaError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BYTES_LIKE = (bytes, bytearray)
 MSGSPEC_SCALARS = (
     dt.datetime,
     dt.date,
