@@ -93,6 +93,13 @@ async def over_http(runtime):
 
 
 @asynccontextmanager
+async def over_a_websocket_beside_http(runtime):
+    async with over_http(runtime) as client_of:
+        [url] = client_of.args
+        yield partial(websocket_client, url.replace("http://", "ws://").replace("/mcp", "/ws"))
+
+
+@asynccontextmanager
 async def by_http_in_process(runtime):
     yield partial(streamable_http_client, streamable_http_server(app))
 
@@ -117,6 +124,7 @@ TRANSPORTS = [
     over_http,
     by_http_in_process,
     over_a_websocket,
+    over_a_websocket_beside_http,
     by_a_websockets_names_in_process,
 ]
 
