@@ -252,7 +252,7 @@ class ClientSession(Cell["Message | Decided"]):
                 case Send(message, call):
                     self._write(message, call)
                 case Settle(sent, outcome):
-                    self._settled(sent.slot, outcome)
+                    settle(sent.slot.reply, outcome)
                 case Progress(sent, params):
                     self._progressed(sent.slot, params)
                 case Pend(question):
@@ -335,9 +335,6 @@ class ClientSession(Cell["Message | Decided"]):
                 self.perform(automaton.cancel(outgoing.sent, "the caller does not want the answer any more"))
             # The request and its record name each other; parted, they need no garbage collector.
             outgoing.sent = outgoing.timer = None
-
-    def _settled(self, outgoing: Outgoing, outcome: Any) -> None:
-        settle(outgoing.reply, outcome)
 
     def _progressed(self, outgoing: Outgoing, params: Any) -> None:
         outgoing.patience.heard(trio.current_time(), self.desk.owed)

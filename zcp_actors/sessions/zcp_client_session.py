@@ -159,31 +159,27 @@ class ZCPClientSession:
         """Open it in this runtime; with `restart`, a lost connection is brought back within that limit."""
         if self._root is not None:
             raise UsageError(f"{self!r} is already opened; make another client for another session")
+        try:
+            await self._connect(runtime, restart)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _connect(self, runtime: Any, restart: Limit | None) -> None:
         session = ClientSession(self.name, self._providers, self._policy, self._timeouts)
         name = self._free_name(runtime)
         if self._way.at_once:
             self._root = runtime.host(session, name)
             self._adopt(runtime, session)
-            await self._introduce_at_once(session, self._way.join(runtime, session))
+            await introduce(session, self._way.join(runtime, session), self._me, self._era)
         else:
             await self._start_link(runtime, session, name, restart)
         assert self._listener is not None
-        try:
-            await self._listener.begin()
-        except BaseException:
-            await self.close()
-            raise
+        await self._listener.begin()
 
     def _free_name(self, runtime: Any) -> str:
         wanted = self.name.replace("/", "-")[:64] or "server"
         return wanted if runtime.is_free(wanted) else f"{wanted}-{next(_numbers)}"
-
-    async def _introduce_at_once(self, session: ClientSession, channel: Any) -> None:
-        try:
-            await introduce(session, channel, self._me, self._era)
-        except BaseException:
-            await self.close()
-            raise
 
     async def _start_link(self, runtime: Any, session: ClientSession, name: str, restart: Limit | None) -> None:
         limit = restart or Limit(restarts=0)
@@ -195,11 +191,7 @@ class ZCPClientSession:
             return Link(session, self._way, self._me, self._era, supervised=restart is not None)
 
         policy = Restart.NEVER if restart is None else Restart.ALWAYS
-        try:
-            await runtime.start(link, "link", restart=policy, parent=self._root)
-        except BaseException:
-            await self.close()
-            raise
+        await runtime.start(link, "link", restart=policy, parent=self._root)
 
     def _adopt(self, runtime: Any, session: ClientSession) -> None:
         self._session, self._listener = session, Listener(session)

@@ -19,6 +19,7 @@ from zcp_actors.errors import ConnectionLost, ServerExited
 from zcp_actors.transports import guardian as guardians
 from zcp_actors.transports.inlet import Inlet
 from zcp_actors.transports.outbox import Outbox
+from zcp_actors.transports.pipe import Pipe
 from zcp_actors.transports.process import Process, start
 from zcp_actors.transports.stderr_tail import StderrTail
 from zcp_actors.transports.tending import Tending, tend
@@ -47,8 +48,8 @@ _LOOK = 0.01
 """Seconds between two looks at a leaderless group, which no system call can wait for."""
 
 
-class Child:
-    """A running server. Made by `open_child`."""
+class Child(Pipe):
+    """A running server. Made by `open_child`. When its lines end, ask `lost` why."""
 
     def __init__(
         self, command: Command, process: Process, guardian: Guardian | None, on_stderr: Callable[[str], None] | None
@@ -71,31 +72,6 @@ class Child:
     def stderr_tail(self) -> tuple[str, ...]:
         """The last lines the server wrote to its standard error: at most 20, each at most 500 characters."""
         return self._stderr.lines()
-
-    def lines(self) -> Inlet:
-        """Return the lines from the server, for one task at a time: `async for`, or `receive` for a batch.
-
-        An item is the line's bytes, or `InvalidMessage` for one that cannot be accepted.
-        They end when the server closes its output, has exited, or reads no more; ask `lost` then.
-        """
-        return self._inlet
-
-    def post(self, line: bytes) -> None:
-        """Queue one line, without its newline. Never waits. Raises `ConnectionLost`."""
-        self._outbox.post(line)
-
-    @property
-    def full(self) -> bool:
-        """More than the high-water mark is queued."""
-        return self._outbox.full
-
-    async def room(self) -> None:
-        """Wait until less than the high-water mark is queued. Raises `ConnectionLost`."""
-        await self._outbox.room()
-
-    async def flushed(self) -> None:
-        """Wait until everything posted has been handed to the system. Raises `ConnectionLost`."""
-        await self._outbox.flushed()
 
     async def exited(self) -> int | None:
         """Wait until the server's process has ended; return its exit code as `returncode` does."""

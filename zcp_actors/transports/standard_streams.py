@@ -21,6 +21,7 @@ from zcp_actors.errors import ConnectionLost, StartFailed, UsageError
 from zcp_actors.transports.command import MAX_MESSAGE
 from zcp_actors.transports.inlet import Inlet
 from zcp_actors.transports.outbox import Outbox
+from zcp_actors.transports.pipe import Pipe
 from zcp_actors.transports.tending import Tending, tend
 
 if TYPE_CHECKING:
@@ -35,37 +36,13 @@ _FIRST_PRIVATE = 3
 _taken = False
 
 
-class StandardStreams:
+class StandardStreams(Pipe):
     """The wire to the process that started us. Made by `open_standard_streams`; the same shape as a `Child`'s."""
 
     def __init__(self, stdin: int, stdout: int, max_message: int) -> None:
         self._inlet = Inlet(stdin, max_message, pollable=_reads_when_ready(stdin))
         # A host that reads nothing can be told nothing: its requests are void, too.
         self._outbox = Outbox(stdout, "the host", pollable=_writes_when_ready(stdout), on_lost=self._inlet.end)
-
-    def lines(self) -> Inlet:
-        """Return the lines from the host, for one task at a time: `async for`, or `receive` for a batch.
-
-        An item is the line's bytes, or `InvalidMessage`. They end with the input, or when the host reads no more.
-        """
-        return self._inlet
-
-    def post(self, line: bytes) -> None:
-        """Queue one line, without its newline. Never waits. Raises `ConnectionLost`."""
-        self._outbox.post(line)
-
-    @property
-    def full(self) -> bool:
-        """More than the high-water mark is queued."""
-        return self._outbox.full
-
-    async def room(self) -> None:
-        """Wait until less than the high-water mark is queued. Raises `ConnectionLost`."""
-        await self._outbox.room()
-
-    async def flushed(self) -> None:
-        """Wait until everything posted has been handed to the system. Raises `ConnectionLost`."""
-        await self._outbox.flushed()
 
     @asynccontextmanager
     async def attended(self) -> AsyncIterator[None]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zcp_actors.transports.child import Child
     from zcp_actors.transports.command import Command
     from zcp_actors.transports.inlet import Inlet
-    from zcp_actors.transports.standard_streams import StandardStreams
+    from zcp_actors.transports.pipe import Pipe
     from zcp_actors.wire import Message
 
     Tap = Callable[[str, bytes], None]
@@ -35,7 +35,7 @@ class LineConnection:
     transport = "pipe"
     always_replies = False
 
-    def __init__(self, pipe: Child | StandardStreams, max_message: int, tap: Tap | None = None) -> None:
+    def __init__(self, pipe: Pipe, max_message: int, tap: Tap | None = None) -> None:
         self._pipe, self._max, self._tap = pipe, max_message, tap
         self.dialect: Any = None
         self.stamp: Any = None
