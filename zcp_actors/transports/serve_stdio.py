@@ -17,6 +17,7 @@ import trio
 from zcp_actors.errors import ConnectionLost
 from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.transports.command import MAX_MESSAGE
+from zcp_actors.transports.signals import ENDING, noted
 from zcp_actors.transports.standard_streams import open_standard_streams
 from zcp_actors.transports.stdio import LineConnection
 
@@ -48,22 +49,35 @@ async def serve_stdio(
     )
     caught: list[signal.Signals] = []
     # Heard until all is closed: one that comes with the end of the input, or while we leave, must not kill us half way.
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with open_standard_streams(max_message) as streams:
-            connection = LineConnection(streams, max_message)
-            session = handle.host(runtime, connection)
-            reading = trio.CancelScope()
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_hear, signals, caught, reading)
-                nursery.start_soon(_end_with, session, reading)
-                with reading:
-                    await _feed(connection, session, streams)
-                if reading.cancelled_caught and caught:
-                    await _drain(session, streams, drain)
-                session.me.stop()
-                await session.me.stopped()
-                nursery.cancel_scope.cancel("the session was served")
+    async with noted(caught):
+        with trio.open_signal_receiver(*ENDING) as signals:
+            await _serve(runtime, handle, signals, caught, max_message=max_message, drain=drain)
     return caught[0] if caught else None
+
+
+async def _serve(
+    runtime: Any,
+    handle: ServerHandle,
+    signals: AsyncIterator[int],
+    caught: list[signal.Signals],
+    *,
+    max_message: int,
+    drain: float,
+) -> None:
+    async with open_standard_streams(max_message) as streams:
+        connection = LineConnection(streams, max_message)
+        session = handle.host(runtime, connection)
+        reading = trio.CancelScope()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_hear, signals, caught, reading)
+            nursery.start_soon(_end_with, session, reading)
+            with reading:
+                await _feed(connection, session, streams)
+            if reading.cancelled_caught and caught:
+                await _drain(session, streams, drain)
+            session.me.stop()
+            await session.me.stopped()
+            nursery.cancel_scope.cancel("the session was served")
 
 
 async def _feed(connection: LineConnection, session: ServerSession, streams: StandardStreams) -> None:
