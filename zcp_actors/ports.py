@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection, Mapping
     from contextlib import AbstractAsyncContextManager
 
 
@@ -135,6 +135,34 @@ class App(Protocol):
     def listen(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Call `listener` with every change (`Changed`) until the returned function is called."""
 
+    def task_policy(self, method: str, target: str) -> Any:
+        """A `TaskPolicy` for a tool ("tools/call") or a kind ("tasks/create"); None for one that is not there."""
+
+    def task_targets(self) -> Collection[tuple[str, str]]:
+        """Every (method, target) that may run as a task."""
+
+    def host_tasks(self, runtime: Any, store: TaskStore | None, *, served: bool) -> Tasks | None:
+        """Who runs this app's tasks in this runtime, made when first asked for; None for an app without tasks.
+
+        Without a store: in memory, or for an app that is `served` to other processes in a file of its own.
+        """
+
+
+class Tasks(Protocol):
+    """What a server session asks of whoever runs its app's tasks."""
+
+    async def handle(self, context: Any, method: str, params: Any) -> Any:
+        """Serve a `tasks/…` request, or one that may become a task. As `App.handle`."""
+
+    def joined(self, session: Any) -> None:
+        """A session begins: it may be told of its tasks, and asked their questions."""
+
+    def left(self, session: Any) -> None:
+        """A session has ended; its tasks go on."""
+
+    async def recover(self) -> None:
+        """Begin to take up what an earlier process, or another one that died, left unfinished."""
+
 
 class Recorder(Protocol):
     """What happened, told to whoever draws it: telemetry fills this in, the layers only report.
@@ -182,6 +210,90 @@ class OnceStore(Protocol):
 
     async def forget(self, scope: tuple[str, str, str], key: str) -> None:
         """Take the intent back: the side effect is known not to have happened, or is to be retried on request."""
+
+
+class TaskStore(Protocol):
+    """Where tasks are kept, for one process or for several that share a file. Use it inside `async with`.
+
+    Tasks are `protocol.tasks.Task`, named by `protocol.tasks.Place` (app, principal, id). The process that runs a task
+    holds its lease; whoever does not may still write an answer or a cancellation. What was returned, or settled, is as
+    durable as the store promises. Every method raises `Overloaded` when the store does not keep up.
+    """
+
+    durable: bool
+    """What it has acknowledged survives this process."""
+
+    def now(self) -> float:
+        """Seconds of the epoch: the clock of expiry and of leases."""
+
+    async def __aenter__(self) -> Any: ...
+    async def __aexit__(self, *exception: object) -> None: ...
+
+    async def create(self, task: Any, owner: str, *, max_open: int) -> Any:
+        """Keep a new task, with revision 1 and a `Lease` for its owner, which is returned.
+
+        Raises `Overloaded` when its principal has `max_open` tasks of this app that have not ended.
+        """
+
+    async def read(self, place: Any) -> Any:
+        """The newest record; None for an unknown place, and for one that has expired."""
+
+    def write(self, task: Any, lease: Any = None, entries: Mapping[str, Any] = ...) -> Any:
+        """A `Reply[bool]`: replace the record, if `task.revision` is that of the newest one; the new one has the next.
+
+        `entries` (key to plain JSON) are put into the task's journal in the same step; None removes one. With a
+        `lease`, only while it is held. Settled with False when the record was not replaced, and nothing was written.
+        """
+
+    async def entries(self, place: Any) -> dict[str, Any]:
+        """The journal of a task, by key, in the order in which the keys were first written."""
+
+    async def page(self, app: str, principal: str, after: tuple[float, str] | None, limit: int) -> list[Any]:
+        """Tasks of one principal, by (created, id), that come after this position."""
+
+    async def claim(self, app: str, owner: str, targets: Collection[tuple[str, str]], limit: int) -> list[Any]:
+        """Take over tasks that have not ended and whose lease has lapsed: (task, lease) for each.
+
+        Only those whose (method, target) is in `targets`. The fence of each lease is above every earlier one.
+        """
+
+    async def let_go(self, leases: Collection[Any]) -> None:
+        """Give leases back: others may claim the tasks at once."""
+
+    def keep(self, owner: str, lost: Callable[[Collection[Any]], None]) -> Any:
+        """Keep the leases of this owner alive until `close()` of the returned object; see `Keeping`.
+
+        `lost` is called with the places whose lease was taken over, or has lapsed, because a renewal came too late.
+        """
+
+    async def sweep(self, app: str) -> int:
+        """Remove what has expired, whatever its status; watchers hear of each. How many there were."""
+
+    def watch(self, app: str, heard: Callable[[Any, Any], None]) -> Callable[[], None]:
+        """Call `heard(place, task)` after every write of any process, with None for a task that was removed.
+
+        In this process at once after its own writes, within 250 ms after those of others; until the returned function
+        is called. A task that was written several times may be heard of once.
+        """
+
+    async def save_handle(self, host: str, handle: Mapping[str, Any]) -> None:
+        """Keep what a host needs to find a task of a server again; `handle["id"]` names it within the host."""
+
+    async def handles(self, host: str) -> list[dict[str, Any]]:
+        """The handles kept for this host, oldest first."""
+
+    async def drop_handle(self, host: str, id: str) -> None:
+        """Forget a handle. One that is not there is forgotten already."""
+
+
+class Keeping(Protocol):
+    """The leases of one owner, being renewed."""
+
+    until: float
+    """They are held until then, by the store's clock, if no renewal comes; infinite where they cannot lapse."""
+
+    def close(self) -> None:
+        """Renew no more."""
 
 
 class SamplingProvider(Protocol):
