@@ -209,7 +209,7 @@ def merge(mine: Task, theirs: Task) -> Task:
     return merged
 
 
-def checked_seconds(milliseconds: int | None, longest: float, name: str) -> float | None:
+def checked_seconds(milliseconds: Any, longest: float, name: str) -> float | None:
     """A wish in milliseconds as seconds, at most `longest`. Raises `InvalidParams` for what is no such wish."""
     if milliseconds is None:
         return None
