@@ -3,7 +3,7 @@ An independent reader of what we write: the models of the `mcp` package.
 
 `check` reads one wire message with them and fails with a clear text when they refuse it.
 Known gaps of the oracle: it has no tasks in its tables of 2025-11-25, so its public task models are put in; it does not
-know the tasks extension of 2026-07-28 at all, so of those messages only the envelope is checked.
+know the tasks extension of 2026-07-28 and the methods of ZCP at all, so of those messages only the envelope is checked.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ _RESULTS = {
 }
 _AUGMENTED = {"tools/call", "sampling/createMessage", "elicitation/create"}
 _EXTENSION = {"tasks/get", "tasks/update", "tasks/cancel", "notifications/tasks"}
+ZCP = {"tasks/create"}
+"""Methods that only ZCP has, in either era."""
 
 
 def check(message: dict[str, Any], *, era: str, sender: str, method: str | None = None) -> None:
@@ -53,7 +55,7 @@ def check(message: dict[str, Any], *, era: str, sender: str, method: str | None 
     """
     _read(message, "envelope", lambda: jsonrpc_message_adapter.validate_python(message))
     name = message.get("method", method)
-    if "error" in message or name is None or (era == V2026 and name in _EXTENSION):
+    if "error" in message or name is None or name in ZCP or (era == V2026 and name in _EXTENSION):
         return
     if "result" in message:
         _result(message, name, era, sender)

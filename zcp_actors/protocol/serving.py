@@ -350,8 +350,8 @@ def refused(id: RequestId, error: RPCError) -> Send:
 
 
 def target_of(params: Any) -> str:
-    """The tool's or prompt's name, or the resource's URI; empty for other methods."""
-    return getattr(params, "name", None) or getattr(params, "uri", None) or ""
+    """The tool's or prompt's name, the resource's URI, or the task's kind; empty for other methods."""
+    return getattr(params, "name", None) or getattr(params, "uri", None) or getattr(params, "kind", None) or ""
 
 
 def changes(kind: str, uri: str | None) -> str:

@@ -7,7 +7,7 @@ share names, so they stay in their modules: `v2025_11_25.Task`, `tasks_extension
 
 from __future__ import annotations
 
-from zcp_actors.wire import meta_keys, tasks_extension, v2025_11_25, v2026_07_28
+from zcp_actors.wire import meta_keys, tasks_extension, v2025_11_25, v2026_07_28, zcp_native
 from zcp_actors.wire.capabilities import (
     ClientCapabilities,
     ClientTasksCapability,
@@ -155,6 +155,7 @@ from zcp_actors.wire.subscriptions import (
 )
 from zcp_actors.wire.tool_calls import CallToolRequestParams, CallToolResult
 from zcp_actors.wire.tools import ListToolsResult, Tool, ToolAnnotations, ToolExecution
+from zcp_actors.wire.zcp_native import CreateTaskRequestParams
 
 DIALECTS: dict[str, Dialect] = {dialect.version: dialect for dialect in (v2025_11_25.DIALECT, v2026_07_28.DIALECT)}
 
@@ -192,6 +193,7 @@ __all__ = [
     "CreateMessageRequest",
     "CreateMessageRequestParams",
     "CreateMessageResult",
+    "CreateTaskRequestParams",
     "Decorated",
     "Dialect",
     "DiscoverResult",
@@ -318,4 +320,5 @@ __all__ = [
     "to_wire",
     "v2025_11_25",
     "v2026_07_28",
+    "zcp_native",
 ]

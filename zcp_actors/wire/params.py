@@ -36,9 +36,11 @@ class PaginatedRequestParams(RequestParams):
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class TaskMetadata(Model):
-    """2025-11-25: what a requestor wants of the task its request becomes. `ttl` in milliseconds."""
+    """2025-11-25: what a requestor wants of the task its request becomes, in milliseconds."""
 
     ttl: int | None = None
+    poll_interval: int | None = None
+    """How often it means to ask; an addition of ZCP, which others pass over."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -42,6 +42,7 @@ from zcp_actors.wire.roots import ListRootsResult
 from zcp_actors.wire.sampling import CreateMessageRequestParams, CreateMessageResult
 from zcp_actors.wire.tool_calls import CallToolRequestParams, CallToolResult
 from zcp_actors.wire.tools import ListToolsResult, Tool
+from zcp_actors.wire.zcp_native import CreateTaskRequestParams
 
 TaskStatus = Literal["working", "input_required", "completed", "failed", "cancelled"]
 
@@ -183,6 +184,7 @@ DIALECT: Final = Dialect(
         "completion/complete": (CompleteRequestParams, CompleteResult),
         "logging/setLevel": (SetLevelRequestParams, EmptyResult),
         **_TASK_REQUESTS,
+        "tasks/create": (CreateTaskRequestParams, CreateTaskResult),
     },
     server_requests={
         "ping": (RequestParams, EmptyResult),

@@ -43,6 +43,7 @@ from zcp_actors.wire.subscriptions import (
 )
 from zcp_actors.wire.tool_calls import CallToolRequestParams, CallToolResult
 from zcp_actors.wire.tools import ListToolsResult
+from zcp_actors.wire.zcp_native import CreateTaskRequestParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +83,7 @@ _CLIENT_REQUESTS: Final[dict[str, tuple[type[Model], type[Model]]]] = {
     "completion/complete": (CompleteRequestParams, CompleteResult),
     "subscriptions/listen": (SubscriptionsListenRequestParams, SubscriptionsListenResult),
     **tasks_extension.CLIENT_REQUESTS,
+    "tasks/create": (CreateTaskRequestParams, tasks_extension.CreateTaskResult),
 }
 _QUESTIONS: Final[dict[str, type[Model]]] = {"input_required": InputRequiredResult}
 _ALTERNATIVES: Final = {
@@ -89,6 +91,7 @@ _ALTERNATIVES: Final = {
     "prompts/get": _results(_QUESTIONS),
     "resources/read": _results(_QUESTIONS),
     "tools/call": _results({**_QUESTIONS, "task": tasks_extension.CreateTaskResult}),
+    "tasks/create": _results({"task": tasks_extension.CreateTaskResult}),
 }
 
 
