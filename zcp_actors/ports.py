@@ -160,6 +160,9 @@ class Tasks(Protocol):
     def left(self, session: Any) -> None:
         """A session has ended; its tasks go on."""
 
+    def awaited_by(self, session: Any) -> bool:
+        """A task that this session made has not ended."""
+
     async def recover(self) -> None:
         """Begin to take up what an earlier process, or another one that died, left unfinished."""
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import attrs
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zcp_actors.errors import InvalidParams
 from zcp_actors.protocol import tasks
 from zcp_actors.protocol.tasks import TERMINAL, OpenQuestion, Origin, Place, Status, Task
 
@@ -111,14 +109,3 @@ def test_whatever_happens_in_whatever_order_only_allowed_transitions_are_made(fi
             assert after.status in ALLOWED[task.status]
             assert (after.status is Status.INPUT_REQUIRED) == bool(after.questions)
         task = after
-
-
-@pytest.mark.parametrize("wish", [-1, "60", True, 1.5])
-def test_a_wish_that_is_no_number_of_milliseconds_is_refused(wish):
-    with pytest.raises(InvalidParams, match="ttl"):
-        tasks.checked_seconds(wish, 100.0, "ttl")
-
-
-def test_a_wish_beyond_the_limit_is_cut_to_it():
-    assert tasks.checked_seconds(10_000_000, 100.0, "ttl") == 100.0
-    assert tasks.checked_seconds(None, 100.0, "ttl") is None

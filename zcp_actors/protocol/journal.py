@@ -188,11 +188,20 @@ class Journal:
     def dump(self) -> dict[str, Any]:
         """Plain JSON of everything but the run. A `once` that is running is left out: it has no outcome yet."""
         rows = [
-            [key, entry.kind, entry.method, entry.digest, entry.state.value, entry.outcome, entry.used]
+            self.row(key)
             for key, entry in self._entries.items()
             if entry.kind == "question" or entry.state is State.RECORDED
         ]
         return {"format": FORMAT, "stalled": self._stalled, "entries": rows}
+
+    def row(self, key: str) -> list[Any]:
+        """Plain JSON of one entry, for who keeps each by itself. Raises `KeyError` when there is none."""
+        entry = self._entries[key]
+        return [key, entry.kind, entry.method, entry.digest, entry.state.value, entry.outcome, entry.used]
+
+    def load_rows(self, rows: list[list[Any]]) -> None:
+        """`load` of rows that were kept each by itself."""
+        self.load({"format": FORMAT, "stalled": 0, "entries": rows})
 
     def load(self, dumped: Any) -> None:
         """Take over a dump, and begin a run. Raises `ReplayMismatch` when another version of this library wrote it."""

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zcp_actors.protocol.questions import Question
+    from zcp_actors.protocol.tasks import Task
     from zcp_actors.wire import (
         ClientCapabilities,
         Dialect,
@@ -137,6 +138,8 @@ class Server:
     """What both eras share. Events are methods; each returns the effects to perform, in order."""
 
     dialect: Dialect
+    tasks: Any
+    """How this era tells of tasks: `stateful_tasks` or `stateless_tasks`."""
 
     def __init__(self, profile: Any, *, max_calls: int = MAX_CALLS, always_replay: bool = False) -> None:
         """`profile` is called for a fresh `Profile` whenever the peer asks who we are."""
@@ -270,6 +273,13 @@ class Server:
         )
         return [*self._withdraw(call), reply]
 
+    def became(self, call: Served, result: Model) -> list[Effect]:
+        """The call goes on as a task: its request is answered with that, and whoever runs it answers for the rest."""
+        if call.phase is not Phase.RUNNING or call.open:
+            return []
+        self._forget(call)
+        return [Send(Response(call.id, result), call.id)]
+
     def _checked(self, call: Served, outcome: Any) -> Any:
         """A run that ended well must have consumed all that was recorded for it."""
         if isinstance(outcome, Exception):
@@ -313,15 +323,7 @@ class Server:
 
     def logged(self, call: Served, level: str, content: Any, logger: str | None) -> list[Effect]:
         """Send a log message of this call, when the client wants that level."""
-        if level not in LEVELS:
-            raise InvalidParams(f"log level {level!r} is not one of {', '.join(LEVELS)}")
-        wanted = self._log_level(call)
-        if (
-            wanted is None
-            or LEVELS.index(level) < LEVELS.index(wanted)
-            or call.phase is not Phase.RUNNING
-            or call.replaying
-        ):
+        if not self._wants(self._log_level(call), level) or call.phase is not Phase.RUNNING or call.replaying:
             return []
         params = LoggingMessageNotificationParams(level=cast("LoggingLevel", level), data=content, logger=logger)
         return [Send(Notification("notifications/message", params), call.id)]
@@ -329,10 +331,29 @@ class Server:
     def _log_level(self, call: Served) -> str | None:
         return call.log_level
 
+    @staticmethod
+    def _wants(wanted: str | None, level: str) -> bool:
+        """Is a message of this level to be sent? Raises `InvalidParams` for a level that is none."""
+        if level not in LEVELS:
+            raise InvalidParams(f"log level {level!r} is not one of {', '.join(LEVELS)}")
+        return wanted is not None and LEVELS.index(level) >= LEVELS.index(wanted)
+
     # -------------------------------------------------------------------------------------------- from the host
     def announced(self, kind: str, uri: str | None) -> list[Effect]:
         """What is served changed: tell who asked to be told."""
         raise NotImplementedError
+
+    def task_changed(self, task: Task) -> list[Effect]:
+        """A task that this peer follows is not what it was: tell it."""
+        raise NotImplementedError
+
+    def task_progressed(self, task: Task, progress: float, total: float | None, message: str | None) -> list[Effect]:
+        """A task of this peer reports how far it is."""
+        return []
+
+    def task_logged(self, task: Task, level: str, content: Any, logger: str | None) -> list[Effect]:
+        """A task of this peer logs."""
+        return []
 
     def closed(self, reason: str) -> list[Effect]:
         """The conversation is over: every handler ends, nothing is answered."""

@@ -8,18 +8,20 @@ Source: MCP 2025-11-25 basic/lifecycle, basic/utilities/cancellation, server/uti
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
 from zcp_actors.errors import INVALID_REQUEST, InvalidParams, InvalidResult, Overloaded, RPCError
-from zcp_actors.protocol.effects import Answer, Effect, Send, Start, Suspend
+from zcp_actors.protocol import stateful_tasks
+from zcp_actors.protocol.effects import Answer, Cancel, Effect, Send, Start, Suspend
 from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Phase, Served, Server, changes
 from zcp_actors.wire import (
     CancelledNotificationParams,
     EmptyResult,
     ErrorResponse,
     InitializeResult,
+    LoggingMessageNotificationParams,
     Notification,
     Request,
     ResourceUpdatedNotificationParams,
@@ -30,7 +32,8 @@ from zcp_actors.wire.meta_keys import STATEFUL_VERSIONS
 
 if TYPE_CHECKING:
     from zcp_actors.protocol.questions import Question
-    from zcp_actors.wire import ClientCapabilities, Implementation, Model, RequestId
+    from zcp_actors.protocol.tasks import Task
+    from zcp_actors.wire import ClientCapabilities, Implementation, LoggingLevel, Model, RequestId
 
 DEFAULT_LOG_LEVEL = "info"
 """Until the client sets one, the server decides (server/utilities/logging): everything but debugging."""
@@ -50,6 +53,7 @@ class StatefulServer(Server):
     """One session with one client, from `initialize` to the end of the connection."""
 
     dialect = v2025_11_25.DIALECT
+    tasks = stateful_tasks
 
     def __init__(self, profile: Any, **options: Any) -> None:
         super().__init__(profile, **options)
@@ -59,6 +63,8 @@ class StatefulServer(Server):
         self.log_level = DEFAULT_LOG_LEVEL
         self.subscriptions: set[str] = set()
         self.questions: dict[RequestId, Asked] = {}
+        self.errands: set[Served] = set()
+        """What asks the client without a request of its own: questions of tasks that nobody waits for here."""
         self._ids = itertools.count(1)
 
     # -------------------------------------------------------------------------------------------- from the peer
@@ -124,8 +130,8 @@ class StatefulServer(Server):
         del call.open[asked.key]
         outcome = self._outcome(asked.method, reply)
         call.journal.answered(asked.key, recordable(outcome))
-        if not self.always_replay:
-            return [Answer(asked.slot, outcome)]
+        if not self.always_replay or call in self.errands or call.method == "tasks/result":
+            return [Answer(asked.slot, outcome)]  # a task's question: it is the task that is replayed
         if call.phase is Phase.SUSPENDING:
             return []
         call.phase = Phase.SUSPENDING
@@ -154,7 +160,7 @@ class StatefulServer(Server):
         id = next(self._ids)
         self.questions[id] = Asked(call, key, question.method, slot)
         call.open[key] = id
-        return [Send(Request(id, question.method, params), call.id)]
+        return [Send(Request(id, question.method, params), call.id or None)]
 
     def gave_up(self, call: Served, key: str) -> list[Effect]:
         if call.phase is not Phase.RUNNING or key not in call.open:
@@ -170,13 +176,54 @@ class StatefulServer(Server):
     def _withdrawal(self, id: RequestId, call: Served, reason: str) -> Effect:
         del self.questions[id]
         params = CancelledNotificationParams(request_id=id, reason=reason)
-        return Send(Notification("notifications/cancelled", params), call.id)
+        return Send(Notification("notifications/cancelled", params), call.id or None)
 
     def _suspended(self, call: Served) -> list[Effect]:
         return self._replay(call)
 
     def _log_level(self, call: Served) -> str | None:
         return self.log_level
+
+    # -------------------------------------------------------------------------------------------- tasks
+    def errand(self, method: str, params: Model) -> list[Effect]:
+        """Start something that may ask this client, though no request of its waits for it."""
+        call = Served(
+            next(self._numbers),
+            "",
+            method,
+            params,
+            capabilities=self.capabilities,
+            client_info=self.client_info,
+            version=self.version,
+        )
+        self.errands.add(call)
+        return [Start(call)]
+
+    def finished(self, call: Served, outcome: Any) -> list[Effect]:
+        if call not in self.errands:
+            return super().finished(call, outcome)
+        if call.phase is Phase.SUSPENDING:
+            return self._suspended(call)
+        self.errands.discard(call)
+        call.phase = Phase.ENDED
+        return self._withdraw(call)
+
+    def task_changed(self, task: Task) -> list[Effect]:
+        return [Send(stateful_tasks.notice(task))]
+
+    def task_progressed(self, task: Task, progress: float, total: float | None, message: str | None) -> list[Effect]:
+        token = task.origin.progress_token
+        if token is None:
+            return []
+        return [Send(stateful_tasks.progress(task, token, progress, total, message))]
+
+    def task_logged(self, task: Task, level: str, content: Any, logger: str | None) -> list[Effect]:
+        if not self._wants(self.log_level, level):
+            return []
+        params = LoggingMessageNotificationParams(
+            level=cast("LoggingLevel", level), data=content, logger=logger, meta=stateful_tasks.related(task.id)
+        )
+        return [Send(Notification("notifications/message", params))]
 
     # -------------------------------------------------------------------------------------------- from the host
     def announced(self, kind: str, uri: str | None) -> list[Effect]:
@@ -187,7 +234,11 @@ class StatefulServer(Server):
 
     def closed(self, reason: str) -> list[Effect]:
         self.questions.clear()
-        return super().closed(reason)
+        errands, self.errands = self.errands, set()
+        for call in errands:
+            call.phase = Phase.ENDED
+            call.open.clear()
+        return [*(Cancel(call, reason) for call in errands), *super().closed(reason)]
 
 
 def recordable(outcome: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from zcp_actors.errors import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     RESOURCE_NOT_FOUND_2025,
+    CapabilityMissing,
     HandlerError,
     InvalidParams,
     Overloaded,
@@ -23,6 +24,7 @@ from zcp_actors.errors import (
     UnsupportedVersion,
     UsageError,
 )
+from zcp_actors.protocol import stateless_tasks
 from zcp_actors.protocol.capabilities import ANSWERS, ASKING, EMBEDDED
 from zcp_actors.protocol.effects import Answer, Arm, Effect, Open, Seal, Send, Start, Suspend
 from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Phase, Served, Server, changes, refused
@@ -50,10 +52,14 @@ from zcp_actors.wire.meta_keys import (
     PROTOCOL_VERSION,
     SERVER_INFO,
     SUBSCRIPTION_ID,
+    TASKS_EXTENSION,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zcp_actors.protocol.questions import Question
+    from zcp_actors.protocol.tasks import Task
     from zcp_actors.wire import RequestId
 
 STEP_SECONDS = 0.05
@@ -61,6 +67,8 @@ STEP_SECONDS = 0.05
 
 DISCOVER_TTL_MS = 3_600_000
 """An hour: what a server is changes when it is deployed anew, and then its process changes too."""
+
+LISTEN = "subscriptions/listen"
 
 MAX_LISTENS = 64
 """Listen streams one peer may hold; an honest one replaces its stream when its wishes change."""
@@ -88,6 +96,7 @@ class StatelessServer(Server):
     """All exchanges with one peer over one connection."""
 
     dialect = v2026_07_28.DIALECT
+    tasks = stateless_tasks
 
     def __init__(self, profile: Any, **options: Any) -> None:
         super().__init__(profile, **options)
@@ -106,11 +115,11 @@ class StatelessServer(Server):
         if version != self.dialect.version:
             raise UnsupportedVersion(str(version), [self.dialect.version])
         asker = self._asker(meta)
-        params = self.dialect.request_params(request.method, request.params, sender="client")
+        params: Any = self.dialect.request_params(request.method, request.params, sender="client")
         if request.method == "server/discover":
             return self._discover(request)
-        if request.method == "subscriptions/listen":
-            return self._listen(request, params)
+        if request.method == LISTEN and not self._follows_tasks(asker, params.notifications.task_ids or ()):
+            return self._listen(request.id, params.notifications)
         call = self._admit(
             request,
             params,
@@ -119,6 +128,8 @@ class StatelessServer(Server):
             log_level=asker.log_level,
             version=version,
         )
+        if request.method == LISTEN:
+            self._may_listen(request.id)
         state = getattr(params, "request_state", None)
         return [Start(call)] if state is None else [Open(call, state)]
 
@@ -166,17 +177,50 @@ class StatelessServer(Server):
         return super()._cancelled(notification)
 
     # -------------------------------------------------------------------------------------------- listen streams
-    def _listen(self, request: Request, params: Any) -> list[Effect]:
-        if request.id in self.calls or request.id in self.listens:
-            raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a request in flight")
+    def _listen(self, id: RequestId, asked: SubscriptionFilter) -> list[Effect]:
+        if id in self.calls:
+            raise RPCError(INVALID_REQUEST, f"request id {id!r} is already in use by a request in flight")
+        self._may_listen(id)
+        agreed = self._agreed(asked)
+        self.listens[id] = agreed
+        acknowledged = SubscriptionsAcknowledgedNotificationParams(notifications=agreed, meta={SUBSCRIPTION_ID: id})
+        return [Send(Notification("notifications/subscriptions/acknowledged", acknowledged), id)]
+
+    def _may_listen(self, id: RequestId) -> None:
+        if id in self.listens:
+            raise RPCError(INVALID_REQUEST, f"request id {id!r} is already in use by a request in flight")
         if len(self.listens) >= MAX_LISTENS:
             raise Overloaded(f"{MAX_LISTENS} listen streams are open; end one first")
-        agreed = self._agreed(params.notifications)
-        self.listens[request.id] = agreed
-        acknowledged = SubscriptionsAcknowledgedNotificationParams(
-            notifications=agreed, meta={SUBSCRIPTION_ID: request.id}
-        )
-        return [Send(Notification("notifications/subscriptions/acknowledged", acknowledged), request.id)]
+
+    def _follows_tasks(self, asker: Asker, ids: Sequence[str]) -> bool:
+        """Whether it is first to be found out which of these tasks are this client's. Raises `CapabilityMissing`."""
+        if not ids or TASKS_EXTENSION not in (self.profile().capabilities.extensions or {}):
+            return False
+        if not stateless_tasks.declared(asker.capabilities):
+            raise CapabilityMissing("listening to tasks needs a client with tasks", stateless_tasks.NEEDED)
+        if len(ids) > MAX_SUBSCRIPTIONS:
+            raise Overloaded(f"one listen stream takes at most {MAX_SUBSCRIPTIONS} tasks, not {len(ids)}")
+        return True
+
+    def finished(self, call: Served, outcome: Any) -> list[Effect]:
+        if call.method != LISTEN or isinstance(outcome, Exception) or call.phase is Phase.ENDED:
+            return super().finished(call, outcome)
+        self._forget(call)
+        asked: Any = call.params
+        known: list[Task] = [task for task in (each() for each in outcome) if task is not None]
+        wanted = attrs.evolve(asked.notifications, task_ids=[task.id for task in known])
+        try:
+            acknowledged = self._listen(call.id, wanted)
+        except RPCError as error:
+            return [refused(call.id, error)]
+        return [*acknowledged, *(Send(stateless_tasks.notice(task, call.id), call.id) for task in known)]
+
+    def task_changed(self, task: Task) -> list[Effect]:
+        return [
+            Send(stateless_tasks.notice(task, id), id)
+            for id, wanted in self.listens.items()
+            if task.id in (wanted.task_ids or ())
+        ]
 
     def _agreed(self, asked: SubscriptionFilter) -> SubscriptionFilter:
         """What the client asked for and this server can do; the rest is left out."""
@@ -189,6 +233,7 @@ class StatelessServer(Server):
             prompts_list_changed=(asked.prompts_list_changed and have.prompts is not None) or None,
             resources_list_changed=(asked.resources_list_changed and have.resources is not None) or None,
             resource_subscriptions=uris if uris and have.resources is not None else None,
+            task_ids=asked.task_ids if asked.task_ids and TASKS_EXTENSION in (have.extensions or {}) else None,
         )
 
     def announced(self, kind: str, uri: str | None) -> list[Effect]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from zcp_actors.actors import Exit, Timer
     from zcp_actors.protocol.serving import Served, Server
-    from zcp_actors.sessions.server import ServerSession
+    from zcp_actors.sessions.call_host import CallHost
     from zcp_actors.wire import Model
 
 log = logging.getLogger("zcp_actors.sessions")
@@ -54,11 +54,13 @@ UNSTABLE = frozenset({"_meta", "elicitationId"})
 class Call(Job):
     """A handler at work. One object for each run: a replay is another run of the same served call."""
 
-    __slots__ = ("_asking", "_once_scopes", "_step", "_task", "automaton", "served", "session", "suspending")
+    __slots__ = ("_asking", "_once_scopes", "_step", "_task", "automaton", "served", "session", "suspending", "task")
 
-    def __init__(self, session: ServerSession, automaton: Server, served: Served) -> None:
+    def __init__(self, session: CallHost, automaton: Server, served: Served, task: Any = None) -> None:
         super().__init__()
         self.session, self.automaton, self.served = session, automaton, served
+        self.task = task
+        """What the handler sees of the task that this is; None for a plain call."""
         self.suspending = False
         self._task: trio.lowlevel.Task | None = None
         self._asking: set[trio.lowlevel.Task] = set()
@@ -81,7 +83,7 @@ class Call(Job):
         self._task = trio.lowlevel.current_task()
         outcome: Any = CallEnding("the handler was cancelled")
         try:
-            outcome = await self.session.app.handle(Context(self), self.served.method, self.served.params)
+            outcome = await self.session.handle(Context(self), self.served.method, self.served.params)
         except (RPCError, HandlerError) as error:
             outcome = error
         except BaseException as error:
@@ -115,6 +117,13 @@ class Call(Job):
         for scope in self._once_scopes:
             scope.shield = False
         self.cancel(reason)
+
+    def move(self, host: CallHost, served: Served, task: Any) -> None:
+        """Go on below another host, as a task: whoever started it has answered for it, and may end."""
+        self._parent._release_job(self)  # noqa: SLF001 - a job names its parent, and nobody else moves one
+        self._disarm()
+        self._parent, self.session, self.served, self.task = host, host, served, task  # type: ignore[assignment]
+        host._adopt_job(self)  # noqa: SLF001
 
     def close_step_after(self, delay: float) -> None:
         """Let the step of questions that now begins close after so many seconds, whatever its branches do."""

@@ -37,11 +37,15 @@ class Context:
     (by the client, a timeout, the end of the session) it raises `trio.Cancelled`, and what was asked is withdrawn.
     """
 
-    __slots__ = ("_call", "task")
+    __slots__ = ("_call",)
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self.task: Any = None
+
+    @property
+    def task(self) -> Any:
+        """The task that this call is, a `TaskContext`; None while it is a plain call."""
+        return self._call.task
 
     # -------------------------------------------------------------------------------------------- who and what
     @property

@@ -22,18 +22,22 @@ from zcp_actors.protocol.effects import Answer, Arm, Cancel, Effect, Open, Seal,
 from zcp_actors.protocol.serving import Profile
 from zcp_actors.sessions.call import Call
 from zcp_actors.wire import ErrorResponse, Request, Response
+from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zcp_actors.errors import InvalidMessage
-    from zcp_actors.ports import App, Connection, OnceStore
+    from zcp_actors.ports import App, Connection, OnceStore, Tasks
     from zcp_actors.protocol.questions import Question
     from zcp_actors.protocol.serving import Served, Server
     from zcp_actors.sessions.state import CallState
     from zcp_actors.wire import Message, Model
 
 log = logging.getLogger("zcp_actors.sessions")
+
+OWN_WAYS = frozenset({"memory", "pipe"})
+"""Transports whose other end is this process, or the one that started it: of the same user, and of no other."""
 
 UNWRITABLE = "the error cannot be written"
 """What is left to say when not even an error's own words can travel."""
@@ -59,10 +63,12 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         era: Era | None = None,
         principal: str = "",
         once_store: OnceStore | None = None,
+        tasks: Tasks | None = None,
         always_replay: bool = False,
     ) -> None:
         """`era` serves only that one; None serves both. `principal` is who the transport says the client is."""
         super().__init__()
+        self.tasks = tasks
         self.app, self.connection, self.principal, self.once_store = app, connection, principal, once_store
         self._call_state, self._era, self._always_replay = state, era, always_replay
         self._automaton: Server | None = None
@@ -79,11 +85,18 @@ class ServerSession(Cell["Message | Decided | Changed"]):
     def begin(self) -> None:
         """Hear of the app's changes from now on: once it has a place in the tree, and so will have an end."""
         self._unlisten = self.app.listen(self.tell)
+        if self.tasks is not None:
+            self.tasks.joined(self)
 
     @property
     def busy(self) -> bool:
-        """A call is being served, though it may wait for the client."""
-        return bool(self._calls)
+        """A call is being served, though it may wait for the client; or a task of this session has not ended."""
+        return bool(self._calls) or (self.tasks is not None and self.tasks.awaited_by(self))
+
+    @property
+    def identified(self) -> bool:
+        """Whether this client can be told apart from others: by name, or because the way to it is its own."""
+        return bool(self.principal) or self.connection.transport in OWN_WAYS
 
     def serves(self, id: int | str) -> bool:
         """A request of this id is in flight."""
@@ -126,7 +139,10 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         return kind(self._profile, always_replay=self._always_replay)
 
     def _profile(self) -> Profile:
-        return Profile(self.app.implementation(), self.app.capabilities(), self.app.instructions)
+        capabilities = self.app.capabilities()
+        if capabilities.tasks is not None and self.identified:
+            capabilities = replaced(capabilities, tasks=replaced(capabilities.tasks, list={}))
+        return Profile(self.app.implementation(), capabilities, self.app.instructions)
 
     def refuse(self, error: InvalidMessage) -> None:
         """Bytes came that are no message.
@@ -216,6 +232,33 @@ class ServerSession(Cell["Message | Decided | Changed"]):
             served.nonce = secrets.token_urlsafe(16)
         return served.nonce
 
+    # -------------------------------------------------------------------------------------------- tasks
+    async def handle(self, context: Any, method: str, params: Any) -> Any:
+        """See `CallHost.handle`."""
+        if self.tasks is None:
+            return await self.app.handle(context, method, params)
+        return await self.tasks.handle(context, method, params)
+
+    def become(self, call: Call, result: Model) -> bool:
+        """Answer the request of a running call with the task that it becomes, and let go of it.
+
+        False when it has ended, is being suspended, or has asked something: then nothing happened.
+        """
+        effects = call.automaton.became(call.served, result) if self._calls.get(call.served) is call else []
+        if effects:
+            self._release(call.served)
+            self._act(call.automaton, effects)
+        return bool(effects)
+
+    def tell_of(self, automaton: Server, effects: list[Effect]) -> None:
+        """Something about a task that concerns this client was decided by its automaton."""
+        self._act(automaton, effects)
+
+    @property
+    def automaton(self) -> Server | None:
+        """The one that now speaks with the client; None before the first message."""
+        return self._automaton
+
     # -------------------------------------------------------------------------------------------- from the calls
     def asked(self, call: Call, question: Question, params: Model, slot: Reply[Any]) -> str:
         """The handler needs the client. Raises what the automaton refuses with."""
@@ -245,9 +288,12 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def call_ended(self, call: Call, outcome: Any) -> None:
         """The handler has unwound, however it ended."""
-        self._calls.pop(call.served, None)
         self._moved_call(call.served, "running", "suspended" if call.suspending else "ended")
+        self._release(call.served)
         self._act(call.automaton, call.automaton.finished(call.served, outcome))
+
+    def _release(self, served: Served) -> None:
+        self._calls.pop(served, None)
         if not self._calls:
             waiting, self._idle = self._idle, []
             for each in waiting:
@@ -293,6 +339,8 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         """Every call ends; listen streams are answered where the connection still stands."""
         if self._unlisten is not None:
             self._unlisten()
+        if self.tasks is not None:
+            self.tasks.left(self)
         for automaton in (self._retired, self._automaton):
             if automaton is not None:
                 self._perform(automaton, automaton.closed("the session ended"))
