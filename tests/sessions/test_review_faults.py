@@ -261,8 +261,8 @@ async def test_one_bad_output_schema_does_not_hide_the_other_tools(autojump_cloc
     bad = Tool(name="bad", input_schema={"type": "object"}, output_schema={"type": "object", **schema})
     good = Tool(name="good", input_schema={"type": "object"}, output_schema={"type": "object"})
     async with open_runtime(), memory_client(app()) as client:
-        client._remember_schemas(ListToolsResult(tools=[bad, good]))
-        assert list(client._validators) == ["good"]
+        client._listed.remember(ListToolsResult(tools=[bad, good]))
+        assert list(client._listed.validators) == ["good"]
 
 
 @pytest.mark.parametrize("wrong", [[5], [[]], 7, "file:///x", {"root": []}])
