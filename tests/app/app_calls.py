@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -24,11 +25,10 @@ from zcp_actors.wire import (
 
 
 class FakeContext(Context):
-    """A context whose call is no call."""
+    """A context whose call is no call, and perhaps a task."""
 
     def __init__(self, task: Any = None) -> None:
-        super().__init__(None)
-        self.task = task
+        super().__init__(SimpleNamespace(task=task))
 
 
 async def call(app: FastZCP, name: str, arguments: Any = None, context: Any = None) -> CallToolResult:

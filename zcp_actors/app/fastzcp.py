@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import trio
 
-from zcp_actors.app import injection, shapes, tool
+from zcp_actors.app import injection, shapes, task_policy, tool
 from zcp_actors.app.completion import RegisteredCompletion, key_of
 from zcp_actors.app.prompt import RegisteredPrompt
 from zcp_actors.app.resource import Caching, RegisteredResource, RegisteredTemplate
 from zcp_actors.app.serving import Serving
+from zcp_actors.app.task_kind import RegisteredKind
 from zcp_actors.errors import SchemaError
 from zcp_actors.schemas import Template
 from zcp_actors.schemas.docstring import docstring_of
@@ -41,7 +42,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Unpack
 
-    from zcp_actors.app.options import Common, PromptOptions, ResourceOptions, TemplateOptions, ToolOptions
+    from zcp_actors.app.options import (
+        Common,
+        PromptOptions,
+        ResourceOptions,
+        TaskOptions,
+        TemplateOptions,
+        ToolOptions,
+    )
     from zcp_actors.app.tool import RegisteredTool
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -55,7 +63,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.")
 
 
 class FastZCP(Serving):
-    """A server: tools, resources, prompts and completions under one name.
+    """A server: tools, resources, prompts, completions and kinds of tasks under one name.
 
     `sync_limit` is how many plain functions run at once, in threads; coroutine functions have no limit.
     `list_ttl_ms` (milliseconds) and `list_cache_scope` say how long and for whom a client may keep a list (2026-07-28).
@@ -121,6 +129,11 @@ class FastZCP(Serving):
         """The prompts by name, in the order of their registration; a live view."""
         return self._prompts.entries
 
+    @property
+    def tasks(self) -> Mapping[str, RegisteredKind]:
+        """The kinds of tasks that are no tools, in the order of their registration; a live view."""
+        return self._kinds.entries
+
     @overload
     def tool(self, function: F, /) -> F: ...
     @overload
@@ -138,12 +151,14 @@ class FastZCP(Serving):
         cannot work.
         """
         name = tool.checked_name(options.get("name") or injection.name_of(function))
+        execution = _execution(name, options)
+        support = None if execution is None else execution.task_support
         entry = tool.registered(
             Tool(
                 **_listed(f"tool {name!r}", name, function, options),
                 input_schema={},
                 annotations=shapes.declared(ToolAnnotations, options.get("annotations"), f"tool {name!r}: annotations"),
-                execution=_execution(name, options),
+                execution=execution,
             ),
             function,
             self._limiter,
@@ -152,6 +167,7 @@ class FastZCP(Serving):
             validate_output=self._validate_output,
             output_mode=options.get("output_mode"),
             inline_ok=options.get("inline_ok", False),
+            policy=task_policy.tool_policy(f"tool {name!r}", support, options),
         )
         self._tools.add(name, entry, replace=options.get("replace", False))
         return entry
@@ -159,6 +175,38 @@ class FastZCP(Serving):
     def remove_tool(self, name: str) -> None:
         """Take a tool out; calls that run go on. Raises `UsageError` when it is not there."""
         self._tools.remove(name)
+
+    def task(self, kind: str, **options: Unpack[TaskOptions]) -> Callable[[F], F]:
+        """Register a function as a kind of task: `@app.task("review.run")`; see `TaskOptions` and `add_task`."""
+        if callable(kind):
+            raise SchemaError('a task has a kind, by which clients create it: write @app.task("some.kind")')
+        return _decorator(lambda given: self.add_task(given, kind, **options))
+
+    def add_task(self, function: Callable[..., Any], kind: str, **options: Unpack[TaskOptions]) -> RegisteredKind:
+        """Register `function`, coroutine function or plain, as what runs the tasks of `kind`.
+
+        A lone parameter `payload` (or `input`) gets a dict of the input and, as `payload["task"]`, the task. Any other
+        signature is read like a tool's: the task for a bare `task`, the context for `ctx: Context`, the parts of the
+        input for the rest. What it returns is the result: a JSON object itself, anything else as `{"result": ...}`.
+        Raises `SchemaError` for a kind that is taken or not allowed, and for a signature or schema that cannot work.
+        """
+        where = f"task kind {tool.checked_name(kind, 'task kind')!r}"
+        said, described = options.get("description"), docstring_of(injection.underlying(function)).summary
+        entry = RegisteredKind.of(
+            kind,
+            function,
+            self._limiter,
+            task_policy.kind_policy(where, options.get("on_restart"), options.get("task_ttl")),
+            input_schema=options.get("input_schema"),
+            title=options.get("title"),
+            description=described if said is None else said,
+        )
+        self._kinds.add(kind, entry, replace=options.get("replace", False))
+        return entry
+
+    def remove_task(self, kind: str) -> None:
+        """Take a kind out; its tasks that run go on. Raises `UsageError` when it is not there."""
+        self._kinds.remove(kind)
 
     def resource(self, uri: str, **options: Unpack[ResourceOptions]) -> Callable[[F], F]:
         """Register a function that reads the resource at `uri`; with {variables}, any resource of that template."""

@@ -2,8 +2,8 @@
 Which of a handler's parameters come from the runtime rather than from the client.
 
 Owns the reading of a handler's signature: the parameters that take the call's `Context`, the one that takes its task,
-and what is left for the client. Refuses to know schemas and calls. The rule: everything is decided once, at
-registration; a call only fills in what is written down here.
+and what is left for the client, by name or in one payload. Refuses to know schemas and calls. The rule: everything is
+decided once, at registration; a call only fills in what is written down here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import functools
 import inspect
 import types
 import typing
+from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
 _CONTEXT_NAMES = frozenset({"ctx", "context"})
+_PAYLOAD_NAMES = frozenset({"payload", "input"})
+_MAPPINGS = frozenset({"dict", "Dict", "Mapping", "MutableMapping", "Any"})
 _KEYWORD_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -63,6 +66,21 @@ def read(handler: Callable[..., Any], *, declared: Collection[str] = ()) -> Sign
     client = {name: given for name, given in named.items() if name not in context and name != task}
     kinds = {given.kind for given in parameters.values()}
     return Signature(context, task, client, inspect.Parameter.VAR_KEYWORD in kinds)
+
+
+def payload_of(handler: Callable[..., Any], signature: Signature, *, declared: Collection[str] = ()) -> str | None:
+    """Return the parameter that takes all that the client sends as one dict; None when each part goes by its name.
+
+    The rule: besides what the runtime fills there is exactly one parameter; it is called `payload` or `input`; it has
+    no annotation, or that of a mapping (`dict`, `Mapping`, `Any`; a TypedDict or a class is the type of one part); and
+    no written schema claims the name (`declared`) for a part of its own.
+    """
+    if signature.open or len(signature.client) != 1:
+        return None
+    ((name, given),) = signature.client.items()
+    if name not in _PAYLOAD_NAMES or name in declared:
+        return None
+    return name if given.annotation is inspect.Parameter.empty or _is_mapping(_hints(handler).get(name)) else None
 
 
 def is_async(handler: Callable[..., Any]) -> bool:
@@ -131,6 +149,13 @@ def _alternatives(hint: Any) -> Iterable[Any]:
     if isinstance(hint, str):
         return [part.strip() for part in hint.removeprefix("Optional[").removesuffix("]").split("|")]
     return [hint]
+
+
+def _is_mapping(hint: Any) -> bool:
+    if isinstance(hint, str):
+        return hint.partition("[")[0].rpartition(".")[2].strip() in _MAPPINGS
+    kind = typing.get_origin(hint) or hint
+    return kind in (typing.Any, dict, Mapping, MutableMapping)
 
 
 def _is_context(part: Any) -> bool:

@@ -1,5 +1,6 @@
 """
-What an author may say about a tool, a resource, a template and a prompt: the keywords of `FastZCP`'s decorators.
+What an author may say about a tool, a kind of task, a resource, a template and a prompt: the keywords of `FastZCP`'s
+decorators.
 
 Owns the names and their meaning. Refuses to act on them.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from zcp_actors.protocol.tasks import OnRestart
 from zcp_actors.wire import Annotations, CacheScope, Icon, PromptArgument, ToolAnnotations
 
 TaskSupport = Literal["forbidden", "optional", "required"]
@@ -40,13 +42,39 @@ class ToolOptions(Common, total=False):
     execution: dict[str, Any] | None
     """`{"taskSupport": ...}`; `task` says the same shorter."""
     task: TaskSupport | None
-    """Whether a call may, must or must not run as a task."""
+    """Whether a call may, must or must not run as a task; "forbidden" by default."""
+    task_after: float | None
+    """Seconds after which a call that still runs becomes a task, where the server decides (2026-07-28): 0 at once,
+    math.inf never; `TASK_AFTER` by default. For an optional tool: a required one is a task at once."""
+    on_restart: OnRestart | None
+    """What becomes of a task whose process ended: "resume" runs the handler again, with the recorded answers (the
+    default); "fail" ends it as failed."""
+    task_ttl: float | None
+    """Seconds a task is kept from its creation when its requestor does not say; the task service's by default."""
     metadata: dict[str, Any] | None
     """`{"_meta": {...}}`; `meta` says the same shorter."""
     output_mode: Literal["scalar", "handle"] | None
     """How a native surface hands the output over."""
     inline_ok: bool
     """Whether a native surface may put the output into its answer."""
+
+
+class TaskOptions(TypedDict, total=False):
+    """The keywords of `task` and `add_task`."""
+
+    title: str | None
+    """For people, where the kind does not do."""
+    description: str | None
+    """The first paragraph of the docstring by default."""
+    input_schema: dict[str, Any] | type | None
+    """JSON Schema of the input, or a type that has one. By default read from the signature; for a lone `payload`, any
+    object will do."""
+    on_restart: OnRestart | None
+    """As of a tool."""
+    task_ttl: float | None
+    """As of a tool."""
+    replace: bool
+    """Take the place of one with the same kind, instead of refusing it."""
 
 
 class TemplateOptions(Common, total=False):

@@ -8,11 +8,13 @@ client sent.
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from zcp_actors.app import completion as completions
+from zcp_actors.app import task_policy
 from zcp_actors.app.catalogue import Catalogue, Listeners
 from zcp_actors.app.shapes import copied
 from zcp_actors.errors import RESOURCE_NOT_FOUND_2025, InvalidParams, MethodNotFound, RPCError
@@ -42,8 +44,11 @@ if TYPE_CHECKING:
     from zcp_actors.app.completion import RegisteredCompletion
     from zcp_actors.app.prompt import RegisteredPrompt
     from zcp_actors.app.resource import Caching, RegisteredResource, RegisteredTemplate
+    from zcp_actors.app.task_kind import RegisteredKind
     from zcp_actors.app.tool import RegisteredTool
-    from zcp_actors.wire import CallToolRequestParams, CallToolResult
+    from zcp_actors.ports import Tasks, TaskStore
+    from zcp_actors.protocol.tasks import TaskPolicy
+    from zcp_actors.wire import CallToolRequestParams, CallToolResult, CreateTaskRequestParams, Result
 
     Serve = Callable[[Any, Any], Coroutine[Any, Any, Any]]
 
@@ -63,6 +68,8 @@ class Serving:
             "resource template", "resources", app=name, listeners=self._listeners
         )
         self._prompts: Catalogue[RegisteredPrompt] = Catalogue("prompt", "prompts", app=name, listeners=self._listeners)
+        # Nobody listens to these: no revision has a notification for a changed list of kinds.
+        self._kinds: Catalogue[RegisteredKind] = Catalogue("task kind", "tasks", app=name, listeners=Listeners())
         self._completions: dict[str, RegisteredCompletion] = {}
         self._page_size, self._caching = page_size, caching
         self._methods: Mapping[str, Serve] = {
@@ -74,6 +81,7 @@ class Serving:
             "prompts/get": self._get_prompt,
             "prompts/list": self._list_prompts,
             "completion/complete": self._complete,
+            "tasks/create": self._run_task,
         }
 
     async def handle(self, context: Any, method: str, params: Any) -> Any:
@@ -109,7 +117,33 @@ class Serving:
             prompts=PromptsCapability(list_changed=True) if self._prompts.served else None,
             completions={} if self._completes() else None,
             logging={},
+            **task_policy.declared(
+                self._kinds.entries, tools=any(method == "tools/call" for method, _ in self.task_targets())
+            ),
         )
+
+    def task_policy(self, method: str, target: str) -> TaskPolicy | None:
+        """Return what holds for a tool ("tools/call") or a kind ("tasks/create"); None for one that is not there."""
+        found: RegisteredTool | RegisteredKind | None = None
+        if method == "tools/call":
+            found = self._tools.entries.get(target)
+        elif method == "tasks/create":
+            found = self._kinds.entries.get(target)
+        return None if found is None else found.policy
+
+    def task_targets(self) -> list[tuple[str, str]]:
+        """Return every (method, target) that may run as a task: tools, then kinds, as they were registered."""
+        tools = self._tools.entries.items()
+        named = [("tools/call", name) for name, each in tools if each.policy.support != "forbidden"]
+        return [*named, *(("tasks/create", kind) for kind in self._kinds.entries)]
+
+    def host_tasks(self, runtime: Any, store: TaskStore | None, *, served: bool) -> Tasks | None:
+        """Return who runs this app's tasks in `runtime`; None while the app has no tool or kind that may be one."""
+        if not self.task_targets() or not importlib.util.find_spec("zcp_actors.tasks.service"):
+            return None
+        service: Any = importlib.import_module("zcp_actors.tasks.service")
+        tasks: Tasks = service.TaskService.of(self, runtime, store, served=served)
+        return tasks
 
     def _completes(self) -> bool:
         return (
@@ -123,6 +157,12 @@ class Serving:
         if tool is None:
             raise InvalidParams(f"unknown tool {params.name!r:.200}; {self._tools.known()}")
         return tool.call(context, params.arguments)
+
+    def _run_task(self, context: Any, params: CreateTaskRequestParams) -> Coroutine[Any, Any, Result]:
+        kind = self._kinds.entries.get(params.kind)
+        if kind is None:
+            raise InvalidParams(f"unknown task kind {params.kind!r:.200}")
+        return kind.run(context, params.input)
 
     async def _list_tools(self, _: Any, params: PaginatedRequestParams) -> ListToolsResult:
         entries, following = self._page(self._tools, params)

@@ -10,7 +10,6 @@ the model can correct itself; only an unknown tool and a malformed request are p
 
 from __future__ import annotations
 
-import copy
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +18,17 @@ import attrs
 from zcp_actors import schemas
 from zcp_actors.app.failure import cancelled_part, is_the_session_s, logger, settled, text_of
 from zcp_actors.app.handler import Handler
+from zcp_actors.app.inputs import Inputs, written_schema
 from zcp_actors.app.result import BLOCKS, MEDIA, Output, failed
+from zcp_actors.app.task_policy import FORBIDDEN
 from zcp_actors.errors import NotJSON, SchemaError, ToolError
+from zcp_actors.protocol.tasks import TaskPolicy
 from zcp_actors.wire import CallToolResult, Tool, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import trio
-
-    Structure = Callable[[Any], Any]
 
 CONTENT = (*BLOCKS, *MEDIA, CallToolResult)
 """Return types that are content already, and have no schema."""
@@ -46,6 +46,8 @@ class RegisteredTool:
     """"scalar" or "handle": how a native surface hands the output over."""
     inline_ok: bool
     """True when a native surface may put the output into its answer."""
+    policy: TaskPolicy
+    """Whether, and how, a call runs as a task."""
     _inputs: Inputs
     _output: Output
 
@@ -77,39 +79,6 @@ class RegisteredTool:
         return failed(text_of(error))
 
 
-@attrs.frozen
-class Inputs:
-    """How the arguments of a call become the values of a handler's parameters."""
-
-    validator: schemas.Validator
-    structures: tuple[tuple[str, Structure], ...]
-    """Parameters whose value is not the JSON that came."""
-    dropped: frozenset[str] | None
-    """When the schema lets names through that the handler does not take: the names it does take."""
-    unchecked: frozenset[str]
-    """Names the handler needs and the schema does not require."""
-    defaults: dict[str, Any]
-    """Values of absent arguments that the signature does not know."""
-
-    def values(self, arguments: dict[str, Any] | None) -> dict[str, Any]:
-        """Return the handler's values, which share nothing with `arguments`. Raises `Mismatch` or `NotJSON`."""
-        values: dict[str, Any] = plain(arguments) if arguments else {}
-        if not self.validator.is_valid(values):
-            self.validator.check(values)
-        if self.dropped is not None:
-            values = {name: value for name, value in values.items() if name in self.dropped}
-        if self.unchecked and not self.unchecked <= values.keys():
-            missing = sorted(self.unchecked - values.keys())
-            raise schemas.Mismatch("arguments", [("$", f"{name!r} is needed") for name in missing])
-        for name, structure in self.structures:
-            if name in values:
-                values[name] = _structured(name, structure, values[name])
-        for name, value in self.defaults.items():
-            if name not in values:
-                values[name] = copy.deepcopy(value)
-        return values
-
-
 def registered(
     model: Tool,
     function: Callable[..., Any],
@@ -120,12 +89,14 @@ def registered(
     validate_output: bool = True,
     output_mode: str | None = None,
     inline_ok: bool = False,
+    policy: TaskPolicy = FORBIDDEN,
 ) -> RegisteredTool:
     """Settle everything a call of `function` needs. `model` is complete but for what the signature says.
 
     Raises `SchemaError` for a signature or a schema that cannot work.
     """
-    written = None if input_schema is None else _written(model.name, input_schema)
+    where = f"tool {model.name!r}"
+    written = None if input_schema is None else written_schema(where, input_schema)
     handler = Handler.of(function, limiter, declared=frozenset((written or {}).get("properties", ())))
     if written is not None:
         taken = schemas.ObjectSchema(written)
@@ -137,29 +108,17 @@ def registered(
         handler,
         output_mode,
         inline_ok,
-        _inputs(model.name, handler, taken),
+        policy,
+        Inputs.of(where, handler, taken),
         output,
     )
 
 
-def checked_name(name: object) -> str:
+def checked_name(name: object, noun: str = "tool") -> str:
     """Return `name`. Raises `SchemaError` when it is not one a tool may have (MCP, server/tools, "Tool Names")."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise SchemaError(f"tool {name!r:.200}: a name has 1 to 128 of the characters A-Z a-z 0-9 _ - . and /")
+        raise SchemaError(f"{noun} {name!r:.200}: a name has 1 to 128 of the characters A-Z a-z 0-9 _ - . and /")
     return name
-
-
-def _written(name: str, input_schema: Any) -> dict[str, Any]:
-    """Return a schema that the author gave, as JSON or a type. Raises `SchemaError` when it is not of an object."""
-    if not isinstance(input_schema, dict):
-        input_schema = schemas.schema_of(input_schema, place=f"input schema of tool {name!r}")
-    schemas.compile(input_schema)
-    schema: dict[str, Any] = {"type": "object", **plain(input_schema)}
-    if schema["type"] != "object":
-        raise SchemaError(
-            f'tool {name!r}: arguments are a JSON object; its input schema says "type": {schema["type"]!r}'
-        )
-    return schema
 
 
 def _output(
@@ -184,28 +143,3 @@ def _output(
         bare=published.get("type", "object") != "object",
         typed=not isinstance(hint, dict),
     )
-
-
-def _inputs(name: str, handler: Handler, taken: schemas.ObjectSchema) -> Inputs:
-    signature, schema, defaults = handler.signature, taken.schema, taken.defaults
-    declared = schema.get("properties", {}).keys()
-    closed = schema.get("additionalProperties") is False
-    if not signature.open and (extra := sorted(declared - signature.client.keys())):
-        raise SchemaError(f"tool {name!r}: its handler does not take {', '.join(extra)}; take them, or **kwargs")
-    if closed and (unfilled := sorted(signature.required - declared - defaults.keys())):
-        raise SchemaError(f"tool {name!r}: its handler needs {', '.join(unfilled)}, which its schema does not allow")
-    return Inputs(
-        schemas.compile(schema),
-        tuple(schemas.structurer_of_signature(handler.function, skip=signature.injected).items()),
-        None if signature.open or closed else frozenset(signature.client),
-        signature.required - frozenset(schema.get("required", ())) - defaults.keys(),
-        defaults,
-    )
-
-
-def _structured(name: str, structure: Structure, value: Any) -> Any:
-    try:
-        return structure(value)
-    except schemas.Mismatch as error:
-        problems = [(f"$.{name}{path.removeprefix('$')}", message) for path, message in error.problems]
-        raise schemas.Mismatch("arguments", problems, more=error.more) from error

@@ -56,6 +56,11 @@ class Elicited(Generic[T]):
         """The answer by name, as the wire and the guide spell it."""
         return {"action": self.action, "accepted": self.accepted, "data": self.data, "content": self.content}[name]
 
+    def __plain__(self) -> dict[str, Any]:
+        """The answer as JSON; an accepted one has its content by both of its names."""
+        said: dict[str, Any] = {"action": self.action, "accepted": self.accepted}
+        return said if self.content is None else {**said, "content": self.content, "data": self.content}
+
 
 @attrs.frozen
 class FormQuestion(Generic[T]):
