@@ -300,7 +300,10 @@ async def test_exactly_what_has_a_provider_is_advertised(era, options, declared,
     async with opened(app, era, **options) as client:
         await client.call_tool("look")
 
-    assert seen == [declared]
+    calls = {"sampling": {"createMessage": {}}, "elicitation": {"create": {}}}
+    requests = {name: calls[name] for name in calls if name in declared}
+    tasks = {"tasks": {"list": {}, "cancel": {}, "requests": requests}} if requests and era == STATEFUL else {}
+    assert seen == [{**declared, **tasks}]
 
 
 # ---- providers that fail

@@ -65,6 +65,8 @@ class Incoming:
     key: str = ""
     slot: Any = None
     """Who waits on this side, for a question that the host asks itself."""
+    as_task: str = ""
+    """2025-11-25: the id of the task of ours that its answer is the outcome of."""
     open: bool = True
 
 

@@ -69,6 +69,26 @@ def declared(capabilities: ClientCapabilities | None, method: str, params: Any) 
     return capabilities.roots is not None
 
 
+def runs_as_task(capabilities: ClientCapabilities, method: str) -> bool:
+    """2025-11-25: does this client run a question of this method as a task, when it is sent as one?"""
+    requests = None if capabilities.tasks is None else capabilities.tasks.requests
+    if requests is None:
+        return False
+    if method == SAMPLING:
+        return requests.sampling is not None and requests.sampling.create_message is not None
+    return method == ELICITATION and requests.elicitation is not None and requests.elicitation.create is not None
+
+
+def serves_tasks(capabilities: ClientCapabilities, method: str) -> bool:
+    """2025-11-25: does this client serve this method of tasks?"""
+    declared = capabilities.tasks
+    if declared is None:
+        return False
+    if method in ("tasks/list", "tasks/cancel"):
+        return (declared.list if method == "tasks/list" else declared.cancel) is not None
+    return True
+
+
 def ensure_declared(capabilities: ClientCapabilities | None, method: str, params: Any) -> None:
     """For the asking server: raises `CapabilityMissing`, which names what the client would have to declare."""
     if not declared(capabilities, method, params):

@@ -14,7 +14,8 @@ import attrs
 if TYPE_CHECKING:
     from zcp_actors.protocol.asking import Incoming, Sent
     from zcp_actors.protocol.serving import Served
-    from zcp_actors.wire.jsonrpc import Message, RequestId
+    from zcp_actors.protocol.tasks import Task
+    from zcp_actors.wire.jsonrpc import Message, Request, RequestId
 
 
 @attrs.frozen
@@ -122,4 +123,41 @@ class Deliver:
     params: Any
 
 
-Effect = Send | Start | Cancel | Suspend | Answer | Open | Seal | Arm | Settle | Progress | Pend | Withdraw | Deliver
+@attrs.frozen
+class Entrust:
+    """The server wants a task of us, or something of one: decide it with the time of day and, for a new task, a name.
+
+    See `StatefulClient.entrusted`.
+    """
+
+    request: Request
+    params: Any
+
+
+@attrs.frozen
+class Tracked:
+    """A task of which we are the receiver has changed: it is new when `old` is None, forgotten when `new` is."""
+
+    number: int
+    """That of its question."""
+    old: Task | None
+    new: Task | None
+
+
+Effect = (
+    Send
+    | Start
+    | Cancel
+    | Suspend
+    | Answer
+    | Open
+    | Seal
+    | Arm
+    | Settle
+    | Progress
+    | Pend
+    | Withdraw
+    | Deliver
+    | Entrust
+    | Tracked
+)

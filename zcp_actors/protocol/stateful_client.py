@@ -1,20 +1,23 @@
 """
 The asking side of a 2025-11-25 session: requests out, and the server's own requests in.
 
-Owns the server's questions in flight, so that each is answered once, or withdrawn and then not answered at all.
-Source: MCP 2025-11-25 basic/lifecycle, basic/utilities/cancellation and ping, client/*.
+Owns the server's questions in flight, so that each is answered once, or withdrawn and then not answered at all. A
+question sent as a task is answered at once by the task, which is `client_tasks`' from then on.
+Source: MCP 2025-11-25 basic/lifecycle, basic/utilities/cancellation, ping and tasks, client/*.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zcp_actors.errors import INTERNAL_ERROR, INVALID_REQUEST, Overloaded, RPCError, ZCPError
+from zcp_actors.errors import INTERNAL_ERROR, INVALID_REQUEST, MethodNotFound, Overloaded, RPCError, ZCPError
 from zcp_actors.protocol.asking import Client, Incoming, Sent
-from zcp_actors.protocol.capabilities import refusal
-from zcp_actors.protocol.effects import Effect, Pend, Send
+from zcp_actors.protocol.capabilities import refusal, runs_as_task, serves_tasks
+from zcp_actors.protocol.client_tasks import ClientTasks
+from zcp_actors.protocol.effects import Effect, Entrust, Pend, Send
 from zcp_actors.protocol.serving import refused
 from zcp_actors.wire import EmptyResult, InitializeRequestParams, Notification, Request, Response, v2025_11_25
+from zcp_actors.wire.meta_keys import RELATED_TASK
 from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ class StatefulClient(Client):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.questions: dict[RequestId, Incoming] = {}
+        self.tasks = ClientTasks()
+        """Those of which we are the receiver."""
 
     def handshake(self) -> InitializeRequestParams:
         """What `initialize` says of us."""
@@ -52,6 +57,7 @@ class StatefulClient(Client):
     def _cancelled(self, params: Any) -> list[Effect]:
         question = self.questions.pop(params.request_id, None)
         if question is None:
+            self.tasks.stop_waiting(params.request_id)
             return []
         return [self._withdrawn(question, f"withdrawn by the server: {params.reason or 'no reason given'}")]
 
@@ -59,25 +65,46 @@ class StatefulClient(Client):
         if request.method == "ping":
             return [Send(Response(request.id, EmptyResult()), request.id)]
         try:
-            return self._question(request)
+            return self._read(request)
         except RPCError as error:
             return [refused(request.id, error)]
 
     def garbled_request(self, id: RequestId, error: RPCError) -> list[Effect]:
         return [refused(id, error)]
 
-    def _question(self, request: Request) -> list[Effect]:
+    def _read(self, request: Request) -> list[Effect]:
+        of_tasks = request.method.startswith("tasks/")
+        if of_tasks and not serves_tasks(self.capabilities, request.method):
+            raise MethodNotFound(request.method)
         params: Any = self.dialect.request_params(request.method, request.params, sender="server")
-        refuse = refusal(self.capabilities, request.method, params)
+        refuse = None if of_tasks else refusal(self.capabilities, request.method, params)
         if refuse is not None:
             raise refuse
-        if request.id in self.questions:
+        if request.id in self.questions or request.id in self.tasks.waiting:
             raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a request in flight")
+        wish = getattr(params, "task", None)
+        if of_tasks or (wish is not None and runs_as_task(self.capabilities, request.method)):
+            return [Entrust(request, params)]
+        return [Pend(self._question(request, params if wish is None else replaced(params, task=None)))]
+
+    def _question(self, request: Request, params: Any) -> Incoming:
         if len(self.questions) >= MAX_QUESTIONS:
             raise Overloaded(f"{MAX_QUESTIONS} requests of this server are already open")
         question = Incoming(next(self._numbers), request.method, params, id=request.id)
         self.questions[request.id] = question
-        return [Pend(question)]
+        return question
+
+    def entrusted(self, entrust: Entrust, name: str, now: float) -> list[Effect]:
+        """The host gives what `Entrust` needs: a name that nobody can guess, and the time in seconds of the epoch."""
+        request, params = entrust.request, entrust.params
+        try:
+            if request.method.startswith("tasks/"):
+                return self.tasks.serve(request.id, request.method, params, now)
+            # Providers are asked the same, however the answer travels.
+            question = Incoming(next(self._numbers), request.method, replaced(params, task=None))
+            return self.tasks.create(request.id, question, params.task, name, now)
+        except RPCError as error:
+            return [refused(request.id, error)]
 
     def answered(self, question: Incoming, outcome: Any) -> list[Effect]:
         if not question.open or question.id is None:
@@ -88,14 +115,14 @@ class StatefulClient(Client):
             return [refused(question.id, outcome)]
         if isinstance(outcome, Exception):
             return [refused(question.id, RPCError(INTERNAL_ERROR, f"the client could not answer {question.method}"))]
-        return [Send(Response(question.id, outcome), question.id)]
+        return [Send(Response(question.id, _about_the_same(question, outcome)), question.id)]
 
     def roots_changed(self) -> list[Effect]:
         """Tell the server that `roots/list` would now answer something else."""
         return [Send(Notification("notifications/roots/list_changed"))]
 
     def renewed(self) -> list[Effect]:
-        """The server began another session over the same connection: what the old one asked is void."""
+        """The server began another session over the same connection: questions and tasks of the old one are void."""
         return self._withdraw_all("the server has forgotten the session in which it asked")
 
     def lost(self, error: ZCPError, *, final: bool) -> list[Effect]:
@@ -103,4 +130,16 @@ class StatefulClient(Client):
 
     def _withdraw_all(self, reason: str) -> list[Effect]:
         questions, self.questions = self.questions, {}
-        return [self._withdrawn(question, reason) for question in questions.values()]
+        withdrawn = [self._withdrawn(question, reason) for question in questions.values()]
+        return [*withdrawn, *self.tasks.close(reason)]
+
+
+def _about_the_same(question: Incoming, answer: Any) -> Any:
+    """An answer to a question that the server asks within a task of its own: it names that task, too.
+
+    Source: basic/utilities/tasks, "Associating Task-Related Messages".
+    """
+    related = (getattr(question.params, "meta", None) or {}).get(RELATED_TASK)
+    if related is None:
+        return answer
+    return replaced(answer, meta={**(answer.meta or {}), RELATED_TASK: related})

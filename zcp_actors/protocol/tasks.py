@@ -32,6 +32,9 @@ class Status(Enum):
     CANCELLED = "cancelled"
 
 
+MOST_MILLISECONDS = 2**53
+"""What a longer wish counts as: the largest whole number that every JSON parser reads alike, and a float holds."""
+
 TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
@@ -215,7 +218,7 @@ def checked_seconds(milliseconds: Any, longest: float, name: str) -> float | Non
         return None
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, int) or milliseconds < 0:
         raise InvalidParams(f"params.task.{name} must be a number of milliseconds, not {milliseconds!r}")
-    return min(milliseconds / 1000, longest)
+    return min(min(milliseconds, MOST_MILLISECONDS) / 1000, longest)
 
 
 def _with_questions(

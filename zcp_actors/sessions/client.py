@@ -27,12 +27,13 @@ from zcp_actors.errors import (
     ZCPError,
 )
 from zcp_actors.protocol.asking import Incoming
-from zcp_actors.protocol.effects import Deliver, Effect, Pend, Progress, Send, Settle, Withdraw
+from zcp_actors.protocol.effects import Deliver, Effect, Entrust, Pend, Progress, Send, Settle, Tracked, Withdraw
 from zcp_actors.protocol.serving import target_of
 from zcp_actors.protocol.stateful_client import StatefulClient
 from zcp_actors.protocol.stateless_client import StatelessClient
 from zcp_actors.sessions.desk import Desk
 from zcp_actors.sessions.notices import tell_listener
+from zcp_actors.sessions.receiver import Receiver
 from zcp_actors.sessions.reporting import Report
 from zcp_actors.sessions.server import settle
 from zcp_actors.sessions.timeouts import Patience, Timeouts
@@ -97,7 +98,7 @@ class ClientSession(Cell["Message | Decided"]):
     def __init__(self, name: str, providers: Providers, policy: Policy, timeouts: Timeouts) -> None:
         super().__init__()
         self.name, self.providers, self.timeouts = name, providers, timeouts
-        self.desk = Desk(self, policy)
+        self.desk, self.receiver = Desk(self, policy), Receiver(self)
         self.state = State.CONNECTING
         self.automaton: Client | None = None
         self.connection: Connection | None = None
@@ -261,6 +262,10 @@ class ClientSession(Cell["Message | Decided"]):
                     self.desk.withdraw(question, reason)
                 case Deliver(method, params):
                     self.deliver(method, params)
+                case Entrust():
+                    self._perform(self.receiver.entrusted(effect))
+                case Tracked():
+                    self.receiver.track(effect)
 
     def perform(self, effects: list[Effect]) -> None:
         """Perform what was decided outside of a step; a session that is ending performs nothing more."""
@@ -281,9 +286,11 @@ class ClientSession(Cell["Message | Decided"]):
         told = error if isinstance(error, ZCPError) else NotJSON(f"the message cannot be written: {error}")
         if isinstance(message, Request) and self.automaton is not None:
             self._perform(self.automaton.unsendable(message.id, told))
-        elif isinstance(message, Response):
+        elif isinstance(message, Response | ErrorResponse) and message.id is not None:
             log.error("a provider's answer to %s cannot be written: %s", self.name, error)
-            self._write(ErrorResponse(message.id, INTERNAL_ERROR, "the host's answer cannot be written"), message.id)
+            instead = ErrorResponse(message.id, INTERNAL_ERROR, "the host's answer cannot be written")
+            if message != instead:
+                self._write(instead, message.id)
 
     # -------------------------------------------------------------------------------------------- requests
     async def request(
@@ -383,7 +390,8 @@ class ClientSession(Cell["Message | Decided"]):
         if question.slot is not None:
             settle(question.slot, SessionClosed("the session ended") if outcome is None else outcome)
         elif outcome is not None and self.automaton is not None:
-            self.perform(self.automaton.answered(question, outcome))
+            answered = self.receiver.answered if question.as_task else self.automaton.answered
+            self.perform(answered(question, outcome))
 
     # -------------------------------------------------------------------------------------------- notifications
     def deliver(self, method: str, params: Any) -> None:
@@ -404,6 +412,7 @@ class ClientSession(Cell["Message | Decided"]):
         if self.automaton is not None:
             self._perform(self.automaton.lost(closed, final=True))
         self.desk.close()
+        self.receiver.close()
         self.host_runtime.closed_session(self)
         if self.connection is not None:
             self.connection.hang_up()

@@ -121,7 +121,7 @@ async def _discover(session: ClientSession, *, patient: bool) -> Any:
 async def _initialize(
     session: ClientSession, connection: Connection, me: Implementation, first_id: int
 ) -> Introduction:
-    automaton: Any = make_client(Era.STATEFUL, me, session.providers.capabilities(), first_id)
+    automaton: Any = make_client(Era.STATEFUL, me, session.providers.capabilities(tasks=True), first_id)
     session.attach(connection, automaton)
     result = await session.exchange("initialize", automaton.handshake(), HANDSHAKE)
     version = after_initialize(result.protocol_version)

@@ -45,8 +45,8 @@ class Providers:
     """Advertise `elicitation.url` beside the form mode."""
     _takes: dict[str, int] = attrs.field(factory=dict, init=False)
 
-    def capabilities(self) -> ClientCapabilities:
-        """What is advertised: only what has a provider."""
+    def capabilities(self, *, tasks: bool = False) -> ClientCapabilities:
+        """What is advertised: only what has a provider. With `tasks`: also that it is answered as a task (2025-11-25)."""
         declared: dict[str, Any] = {}
         if self.sampling is not None:
             declared["sampling"] = {"tools": {}} if self.sampling_tools else {}
@@ -54,6 +54,11 @@ class Providers:
             declared["elicitation"] = {"form": {}, "url": {}} if self.url_elicitation else {"form": {}}
         if self.roots is not None:
             declared["roots"] = {"listChanged": True}
+        calls = {"sampling": "createMessage", "elicitation": "create"}
+        requests: dict[str, Any] = {name: {call: {}} for name, call in calls.items() if name in declared}
+        if tasks and requests:
+            # On one session whoever asks is that session's server, so a list can show each server its own tasks only.
+            declared["tasks"] = {"list": {}, "cancel": {}, "requests": requests}
         return from_wire(ClientCapabilities, declared)
 
     def takes(self, method: str, provider: Any, most: int) -> int:

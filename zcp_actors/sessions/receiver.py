@@ -1,0 +1,103 @@
+"""
+Where a session's tasks get what deciding about them needs: the time, names that nobody can guess, and their expiry.
+
+Owns the timers of the tasks whose receiver this session is, and the record of what became of them. Refuses to decide:
+that is `protocol.client_tasks`. Who answers the question of a task is the desk's, as of every other question.
+The rule that keeps it honest: a timer lives exactly as long as its task is kept.
+
+To know as the host of a server that uses tasks (MCP 2025-11-25 asks receivers to say so): a server may keep 1000 tasks
+here, for 25 hours at most. They are bound to its session, so no other server can find them, and end with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from zcp_actors.protocol.stateful_client import StatefulClient
+
+if TYPE_CHECKING:
+    from zcp_actors.actors import Timer
+    from zcp_actors.protocol.asking import Incoming
+    from zcp_actors.protocol.client_tasks import ClientTasks
+    from zcp_actors.protocol.effects import Effect, Entrust, Tracked
+    from zcp_actors.protocol.tasks import Task
+    from zcp_actors.sessions.client import ClientSession
+
+log = logging.getLogger("zcp_actors.sessions")
+
+NAME_BYTES = 24
+"""192 bits of chance in a task's id. The specification wants ids that cannot be guessed; 128 bits cannot."""
+
+FORGOTTEN = "forgotten"
+"""What an observer reads of a task that is not kept any more."""
+
+
+class Receiver:
+    """The host of the tasks that one server has given us."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self.session = session
+        self._timers: dict[str, Timer] = {}
+        self._epoch: float | None = None
+
+    def _now(self) -> float:
+        """Seconds of the epoch, by a clock that never goes back, and stands where virtual time does."""
+        now = trio.current_time()
+        if self._epoch is None:
+            self._epoch = time.time() - now
+        return self._epoch + now
+
+    def entrusted(self, entrust: Entrust) -> list[Effect]:
+        """The server wants a task of us, or something of one."""
+        automaton = self.session.automaton
+        assert isinstance(automaton, StatefulClient)
+        if entrust.request.method == "tasks/result":
+            log.debug("%s asks for the result of task %s", self.session.name, entrust.params.task_id)
+        return automaton.entrusted(entrust, secrets.token_urlsafe(NAME_BYTES), self._now())
+
+    def answered(self, question: Incoming, outcome: Any) -> list[Effect]:
+        """The pending request of a task has ended."""
+        automaton = self.session.automaton
+        # Another session may have begun meanwhile, in another era even; the task was then forgotten with the old one.
+        return automaton.tasks.answered(question, outcome, self._now()) if isinstance(automaton, StatefulClient) else []
+
+    def track(self, tracked: Tracked) -> None:
+        """A task has begun, changed, or is forgotten."""
+        old, new = tracked.old, tracked.new
+        if old is None and new is not None:
+            self._begin(new)
+        if new is None and old is not None and (timer := self._timers.pop(old.id, None)) is not None:
+            timer.disarm()
+        recorder = self.session.runtime.recorder
+        if recorder.enabled:
+            path = f"{self.session.me.path}/task-{tracked.number}"
+            told = [FORGOTTEN if each is None else each.status.value for each in (old, new)]
+            recorder.transition("task", path, "" if old is None else told[0], told[1], **self._facts(old, new))
+
+    def _begin(self, task: Task) -> None:
+        automaton = self.session.automaton
+        if isinstance(automaton, StatefulClient) and task.ttl is not None:
+            expire = partial(self._expire, automaton.tasks, task.id)
+            self._timers[task.id] = self.session.runtime.timers.after(task.ttl, expire)
+
+    def _facts(self, old: Task | None, new: Task | None) -> dict[str, Any]:
+        """What an audit needs: whose task, for what, and how it ended; no contents."""
+        task = new or old
+        assert task is not None
+        facts: dict[str, Any] = {"method": task.origin.method, "backend": self.session.name, "id": task.id}
+        return facts | ({"reason": task.message or ""} if task.ended else {})
+
+    def _expire(self, tasks: ClientTasks, name: str) -> None:
+        self.session.perform(tasks.expire(name))
+
+    def close(self) -> None:
+        """The session has ended: no timer of its tasks may outlive it."""
+        for timer in self._timers.values():
+            timer.disarm()
+        self._timers.clear()
