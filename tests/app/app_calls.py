@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from zcp_actors.app import FastZCP
+from zcp_actors.sessions.asked import Elicited
 from zcp_actors.sessions.context import Context
 from zcp_actors.wire import (
     CallToolRequestParams,
@@ -16,6 +17,8 @@ from zcp_actors.wire import (
     Completion,
     CompletionArgument,
     CompletionContext,
+    CreateMessageResult,
+    CreateTaskRequestParams,
     GetPromptRequestParams,
     GetPromptResult,
     ReadResourceRequestParams,
@@ -31,9 +34,35 @@ class FakeContext(Context):
         super().__init__(SimpleNamespace(task=task))
 
 
+class FakeTask:
+    """A task whose client answers everything, and that remembers what it was told."""
+
+    id = "a-task"
+
+    def __init__(self, answer: Elicited | None = None) -> None:
+        self.said: list[str] = []
+        self.answer = answer or Elicited("accept", {}, {})
+
+    async def update_status(self, message: str) -> None:
+        self.said.append(message)
+
+    async def create_message(self, request: Any) -> CreateMessageResult:
+        asked = request["messages"][0]["content"]
+        return CreateMessageResult(role="assistant", content=TextContent(text=f"re: {asked}"), model="m")
+
+    async def elicit(self, question: Any, schema: Any = None) -> Elicited:
+        return self.answer
+
+
 async def call(app: FastZCP, name: str, arguments: Any = None, context: Any = None) -> CallToolResult:
     params = CallToolRequestParams(name=name, arguments=arguments)
     return await app.handle(context or FakeContext(), "tools/call", params)
+
+
+async def create(app: FastZCP, kind: str, given: Any = None, context: Any = None) -> Any:
+    """What the task of a kind ends with."""
+    params = CreateTaskRequestParams(kind=kind, input=given)
+    return await app.handle(context or FakeContext(task=FakeTask()), "tasks/create", params)
 
 
 async def read(app: FastZCP, uri: str, context: Any = None) -> ReadResourceResult:

@@ -20,6 +20,7 @@ from zcp_actors.wire import (
     NULL,
     Annotations,
     CallToolResult,
+    CreateMessageResult,
     ImageContent,
     ResourceLink,
     TextContent,
@@ -320,3 +321,16 @@ def test_a_file_is_text_where_its_type_and_bytes_are(tmp_path):
     assert File(b"ab", name="a.bin").block().resource["blob"] == "YWI="
     with pytest.raises(Exception, match="a File needs"):
         File()
+
+
+@pytest.mark.xfail(strict=True, reason="a value is written by its Python fields wherever a return type is annotated")
+async def test_a_client_s_answer_in_a_dict_looks_the_same_with_and_without_a_return_annotation():
+    app = FastZCP("a")
+    given = {"draft": CreateMessageResult(role="assistant", content=TextContent(text="hi"), model="m")}
+
+    def typed() -> dict:
+        return given
+
+    app.add_tool(typed)
+    app.add_tool(lambda: given, name="bare")
+    assert (await call(app, "typed")).structured_content == (await call(app, "bare")).structured_content

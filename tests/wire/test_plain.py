@@ -149,3 +149,16 @@ def test_nesting_up_to_the_limit_is_plain():
 def test_the_place_begins_where_the_caller_says():
     with pytest.raises(NotJSON, match=r"^result\.a is a bytes"):
         plain({"a": b""}, "result")
+
+
+def test_a_class_whose_json_is_not_its_fields_says_so_itself():
+    @attrs.frozen
+    class Answer:
+        secret: object
+
+        def __plain__(self):
+            return {"said": [Answer.__name__, (1,)]}
+
+    assert plain({"a": [Answer(object())]}) == {"a": [{"said": ["Answer", [1]]}]}
+    with pytest.raises(NotJSON, match=r"arguments\.a is a type"):
+        plain({"a": Answer})

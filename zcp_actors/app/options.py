@@ -42,7 +42,8 @@ class ToolOptions(Common, total=False):
     execution: dict[str, Any] | None
     """`{"taskSupport": ...}`; `task` says the same shorter."""
     task: TaskSupport | None
-    """Whether a call may, must or must not run as a task; "forbidden" by default."""
+    """Whether a call may, must or must not run as a task; "forbidden" by default. A parameter `task` is filled when the
+    handler begins; `ctx.task` also knows when a call becomes a task later."""
     task_after: float | None
     """Seconds after which a call that still runs becomes a task, where the server decides (2026-07-28): 0 at once,
     math.inf never; `TASK_AFTER` by default. For an optional tool: a required one is a task at once."""

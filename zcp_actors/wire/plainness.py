@@ -120,8 +120,8 @@ def _fields(value: Any, path: str) -> dict[str, Any] | None:
     """The fields of an object that declares some; nested objects come out as they are, their turn is next."""
     if isinstance(value, type):
         return None
-    if callable(own := getattr(value, "__plain__", None)):
-        return own()  # type: ignore[no-any-return]  # the one promise of this method
+    if (own := getattr(type(value), "__plain__", None)) is not None:
+        return own(value)  # type: ignore[no-any-return]  # the one promise of this method
     if isinstance(value, Model):
         return value.to_dict()
     if attrs.has(type(value)):
