@@ -21,6 +21,7 @@ from zcp_actors.app import Audio as Audio
 from zcp_actors.app import FastZCP as FastZCP
 from zcp_actors.app import File as File
 from zcp_actors.app import Image as Image
+from zcp_actors.opening import open_runtime as open_runtime
 from zcp_actors.ports import Changed as Changed
 from zcp_actors.sessions import Context as Context
 from zcp_actors.sessions import Elicited as Elicited
@@ -31,7 +32,6 @@ from zcp_actors.sessions import Runtime as Runtime
 from zcp_actors.sessions import ServerHandle as ServerHandle
 from zcp_actors.sessions import Timeouts as Timeouts
 from zcp_actors.sessions import ZCPClientSession as ZCPClientSession
-from zcp_actors.sessions import open_runtime as open_runtime
 from zcp_actors.transports import Command as Command
 from zcp_actors.transports import HTTPConfig as HTTPConfig
 from zcp_actors.transports import create_asgi_app as create_asgi_app

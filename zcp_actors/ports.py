@@ -15,6 +15,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
     from contextlib import AbstractAsyncContextManager
+    from contextvars import Context
 
 
 @attrs.frozen
@@ -65,6 +66,10 @@ class Routed(Protocol):
 
     def release(self, call: int | str) -> None:
         """Let the part of this call go; the peer comes back for the rest."""
+
+    @property
+    def reachable(self) -> bool:
+        """The peer reads what belongs to no call."""
 
 
 class Session(Protocol):
@@ -167,6 +172,31 @@ class Tasks(Protocol):
         """Begin to take up what an earlier process, or another one that died, left unfinished."""
 
 
+class Span(Protocol):
+    """Something under way, followed from `Recorder.begin` to its one `end`. Nothing here waits or raises.
+
+    Its facts say what it is about, never what it contains.
+    """
+
+    def tell(self, **facts: Any) -> None:
+        """More is known of it."""
+
+    def carried(self, meta: Mapping[str, Any] | None) -> dict[str, Any]:
+        """A copy of this `_meta` with what the other side needs to make its part a part of this one."""
+
+    def within(self, base: Context) -> Context:
+        """A copy of `base` in which whatever is begun is a part of this: for the task that works on it."""
+
+    def mark(self) -> dict[str, Any]:
+        """Plain JSON that names it, and this moment, in another process too: `begin` takes it back as `after`."""
+
+    def end(self, outcome: str = "completed", **facts: Any) -> None:
+        """It is over. `outcome` is "completed" or one word for why not; `by` is the span of what cut it short.
+
+        The first end stands.
+        """
+
+
 class Recorder(Protocol):
     """What happened, told to whoever draws it: telemetry fills this in, the layers only report.
 
@@ -180,10 +210,51 @@ class Recorder(Protocol):
         """`subject` ("session", "call", "pending", "actor", "task") at `path` moved from one status to another."""
 
     def wait(self, thing: str, path: str, began: float, ended: float, outcome: str, **facts: Any) -> None:
-        """Somebody waited for `thing` between two times of the runtime's clock; `outcome` is "ok" or why it ended."""
+        """Somebody waited for `thing` between two times of the runtime's clock; `outcome` is "ok" or why it ended.
 
-    def restart(self, path: str, exit: Any, delay: float, attempt: int) -> None:
+        `within` (a `contextvars.Context`) is where it belongs, if not to the step that reports it.
+        """
+
+    def restart(self, path: str, exit: Any, delay: float, attempt: int, **facts: Any) -> None:
         """A supervisor will start the child at `path` again in `delay` seconds because of `exit`."""
+
+    def begin(self, subject: str, path: str, *, under: Span | None = None, **facts: Any) -> Span:
+        """Follow something from now on.
+
+        `subject`: "operation" (what a caller wants, over all its rounds), "request" (one request of ours to the peer),
+        "call" (one request of the peer, or one question that came inside a result), "question" (the wait for an
+        answer), "opening" (the way to a peer).
+        It is a part of `under`, or of what the running task is part of. A "call" has the peer's `meta`, and says by
+        `transport` and `principal` who the peer is: a recorder does not believe everybody. One that goes on where
+        another request ended has that one's `mark` as `after`, and as `waited` what was asked in between: the
+        questions by key, each with its method and the action of its answer.
+        """
+
+    def following(self, subject: str, path: str) -> Span | None:
+        """What it follows there since a transition: a "task" that has not ended."""
+
+    def opened(self, runtime: Any) -> None:
+        """A runtime reports here from now on. `runtime.mail()` tells how many messages wait; any thread may ask it."""
+
+    def closed(self) -> None:
+        """It has ended."""
+
+
+class NullSpan:
+    """Nothing is followed."""
+
+    def tell(self, **facts: Any) -> None: ...
+
+    def carried(self, meta: Mapping[str, Any] | None) -> dict[str, Any]:
+        return dict(meta or {})
+
+    def within(self, base: Context) -> Context:
+        return base
+
+    def mark(self) -> dict[str, Any]:
+        return {}
+
+    def end(self, outcome: str = "completed", **facts: Any) -> None: ...
 
 
 class NullRecorder:
@@ -193,7 +264,16 @@ class NullRecorder:
 
     def transition(self, subject: str, path: str, old: str, new: str, **facts: Any) -> None: ...
     def wait(self, thing: str, path: str, began: float, ended: float, outcome: str, **facts: Any) -> None: ...
-    def restart(self, path: str, exit: Any, delay: float, attempt: int) -> None: ...
+    def restart(self, path: str, exit: Any, delay: float, attempt: int, **facts: Any) -> None: ...
+
+    def begin(self, subject: str, path: str, *, under: Span | None = None, **facts: Any) -> Span:
+        return NullSpan()
+
+    def following(self, subject: str, path: str) -> Span | None:
+        return None
+
+    def opened(self, runtime: Any) -> None: ...
+    def closed(self) -> None: ...
 
 
 class OnceStore(Protocol):
@@ -225,6 +305,8 @@ class TaskStore(Protocol):
 
     durable: bool
     """What it has acknowledged survives this process."""
+    lease: float
+    """Seconds that a lease lasts without a renewal."""
 
     def now(self) -> float:
         """Seconds of the epoch: the clock of expiry and of leases."""

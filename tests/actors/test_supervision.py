@@ -205,7 +205,7 @@ async def test_back_off_doubles_up_to_its_maximum_with_jitter_from_half_to_full(
     class Restarts(NullRecorder):
         seen = ()
 
-        def restart(self, path, exit, delay, attempt):
+        def restart(self, path, exit, delay, attempt, **facts):
             self.seen = (*self.seen, (path, str(exit.error), delay, attempt))
 
     recorder = Restarts()

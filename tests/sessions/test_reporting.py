@@ -9,10 +9,11 @@ from session_world import both_eras, opened
 
 from zcp_actors import Context, FastZCP, Inbox, Timeouts
 from zcp_actors.errors import RequestTimeout, RPCError
+from zcp_actors.ports import NullRecorder
 
 
 @attrs.define
-class Heard:
+class Heard(NullRecorder):
     """A recorder that keeps what it is told."""
 
     enabled: bool = True
@@ -24,8 +25,6 @@ class Heard:
 
     def wait(self, thing, path, began, ended, outcome, **facts):
         self.waits.append((thing, ended - began, outcome))
-
-    def restart(self, path, exit, delay, attempt): ...
 
     def of(self, subject):
         return [(old, new) for each, _, old, new, _ in self.moves if each == subject]

@@ -107,6 +107,20 @@ def picture(host: Host) -> Node:
     )
 
 
+def mail_below(host: Host) -> dict[str, tuple[int, int]]:
+    """Messages waiting from `host` down, by kind of actor: in all mailboxes, and in the fullest."""
+    found: dict[str, tuple[int, int]] = {}
+    below = [host]
+    while below:
+        each = below.pop()
+        mailbox = getattr(each, "mailbox", None)  # a cell has none
+        if mailbox is not None:
+            depth, (waiting, fullest) = mailbox.depth, found.get(each._kind(), (0, 0))
+            found[each._kind()] = (waiting + depth, max(fullest, depth))
+        below += (each._children or {}).values()
+    return found
+
+
 def _picture_of_job(job: Job) -> Node:
     return Node(path=job.path, kind="job", state=job.status, description=_description(job))
 

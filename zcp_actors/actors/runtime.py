@@ -19,7 +19,7 @@ import trio
 
 from zcp_actors.actors.cell import host_below
 from zcp_actors.actors.dead_letters import DeadLetters
-from zcp_actors.actors.inspection import picture
+from zcp_actors.actors.inspection import mail_below, picture
 from zcp_actors.actors.ref import Ref
 from zcp_actors.actors.registry import Registry
 from zcp_actors.actors.seat import Seat
@@ -156,6 +156,13 @@ class Runtime:
         """Everything that lives, taken in one step. Print it."""
         return picture(self._seat)
 
+    def mail(self) -> dict[str, tuple[int, int]]:
+        """By kind of actor: messages waiting in all mailboxes, and in the fullest. Any thread may ask.
+
+        Raises `RuntimeError` when the tree changes meanwhile, which only another thread can see: ask again.
+        """
+        return mail_below(self._seat)
+
     @asynccontextmanager
     async def trace(self, pattern: str = "*", *, kept: int = KEPT) -> AsyncIterator[Trace]:
         """Record the messages and the ends of the actors whose path matches, while the block lasts."""
@@ -252,6 +259,7 @@ async def open_runtime(
             await nursery.start(runtime._serve, services)
             _current.set(runtime)
             try:
+                runtime.recorder.opened(runtime)
                 await runtime.opened()
                 yield runtime
             except BaseException as error:
@@ -260,6 +268,7 @@ async def open_runtime(
             finally:
                 _current.set(outer)
                 await runtime._close(grace)
+                runtime.recorder.closed()
                 services.cancel("the runtime has ended")
     except BaseExceptionGroup as group:
         lone = _lone_member(group, bodily)

@@ -232,6 +232,8 @@ class Seat(Host):
         assert turn is not None
         turn.askers = (*envelope.askers, self.me) if reply is not None else ()
         self.handling = envelope
+        if runtime.recorder.enabled:
+            self._tell_wait(envelope)
         if runtime.traces:
             runtime.note("in", self.me, envelope.message)
         try:
@@ -251,6 +253,11 @@ class Seat(Host):
             runtime.note("out", self.me, envelope.message, answer)
         if reply is not None:
             self._answer(reply, answer)
+
+    def _tell_wait(self, envelope: Envelope) -> None:
+        facts = {"kind": self.actor.kind, "depth": self.mailbox.depth, "within": envelope.context}
+        now = trio.current_time()
+        self.me._runtime.recorder.wait("wait_for mailbox", self.me.path, envelope.at, now, "ok", **facts)
 
     def _undeliverable(self, envelope: Envelope, exit: Exit | None = None) -> None:
         if envelope.reply is not None:

@@ -168,7 +168,9 @@ class Supervisor(Actor[M]):
         delay = self.limit.delay(attempt, self.jitter())
         seat.restarts += 1
         seat.waiting_for_restart()
-        self.runtime.recorder.restart(seat.me.path, exit, delay, attempt)
+        strategy, kind = self.strategy.name.lower(), seat.actor.kind
+        facts = {"kind": kind, "strategy": strategy, "incarnation": seat.restarts}
+        self.runtime.recorder.restart(seat.me.path, exit, delay, attempt, **facts)
         log.warning("%s ended (%s), restart %d in %.2f s", seat.me.path, exit, attempt, delay, exc_info=exit.error)
         if self.strategy is Strategy.ONE_FOR_ONE:
             self._retries[seat] = self.runtime.timers.after(delay, partial(self._retry, seat))

@@ -1,0 +1,123 @@
+"""
+What travels: trace context and baggage in the `_meta` of a request, and whom to believe when it arrives.
+
+Owns the three reserved keys, the bounds on them, and the judgement of a caller. A peer's `_meta` is hostile until it is
+read: what does not fit is left out, and never an error of the request.
+The rule that keeps it honest: from a caller that is not trusted nothing becomes a parent, and no flag, state or baggage
+is taken over; at most a link remembers what it said. What goes on in a trace that this process itself has a request
+open in is taken from anybody: nobody else can know its number.
+Source: MCP 2026-07-28 basic (`traceparent`, `tracestate`, `baggage` in `_meta`); W3C Trace Context and Baggage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+LONGEST: Final = {"traceparent": 512, "tracestate": 8192, "baggage": 8192}
+"""Characters of each key that are read; W3C asks for 512 of a tracestate and for 8192 of baggage."""
+
+TRUSTED: Final = frozenset({"memory", "pipe"})
+"""Transports whose other end is this process, its parent or its child: the same trust already holds."""
+
+MOST_TRACES: Final = 65_536
+"""Traces with an open request that are known; as many as requests may be in flight."""
+
+Trust = bool | Callable[[str, str], bool] | None
+"""Whose context becomes a parent: everybody's, nobody's, or what a function of (transport, principal) says."""
+
+_TRACE = TraceContextTextMapPropagator()
+_BAGGAGE = W3CBaggagePropagator()
+
+
+def trusts(trust: Trust, transport: str, principal: str) -> bool:
+    """Whether the caller's context becomes a parent. None trusts what is no network."""
+    if trust is None:
+        return transport in TRUSTED
+    return trust if isinstance(trust, bool) else bool(trust(transport, principal))
+
+
+def carrier(meta: Any) -> dict[str, str]:
+    """The reserved keys of a `_meta`, those that are text of a bearable length."""
+    if not isinstance(meta, Mapping):
+        return {}
+    found = {key: meta.get(key) for key in LONGEST}
+    return {key: text for key, text in found.items() if isinstance(text, str) and 0 < len(text) <= LONGEST[key]}
+
+
+def extracted(meta: Any) -> Context:
+    """What a `_meta` says its request is part of; an empty context where it says nothing that can be read."""
+    told = carrier(meta)
+    found = Context()
+    for propagator in (_TRACE, _BAGGAGE):
+        try:
+            found = propagator.extract(told, found)
+        except Exception:  # noqa: BLE001, S112 - a peer's text shall not be able to fail its request by way of us
+            continue
+    return found
+
+
+def injected(meta: Mapping[str, Any] | None, context: Context) -> dict[str, Any]:
+    """A copy of this `_meta` that says what its request is part of; what it said of that before is replaced."""
+    told: dict[str, str] = {}
+    _TRACE.inject(told, context)
+    _BAGGAGE.inject(told, context)
+    return {**meta, **told} if meta else dict(told)
+
+
+def span_of(context: Context) -> SpanContext:
+    """The span that a context is about; an invalid one where it is about none."""
+    return trace.get_current_span(context).get_span_context()
+
+
+def remote(span: SpanContext, base: Context | None = None) -> Context:
+    """A context about a span of elsewhere, or of earlier."""
+    return set_span_in_context(NonRecordingSpan(span), base or Context())
+
+
+def marked(span: SpanContext, at: int) -> dict[str, Any]:
+    """A span and a moment as plain JSON."""
+    told: dict[str, Any] = dict(injected(None, remote(span)))
+    return {**told, "at": at} if told else {}
+
+
+def read_mark(mark: Any) -> tuple[SpanContext, int] | None:
+    """What `marked` wrote; None for what it did not write."""
+    span = span_of(extracted(mark))
+    at = mark.get("at") if isinstance(mark, Mapping) else None
+    return (span, at) if span.is_valid and type(at) is int else None
+
+
+class OpenTraces:
+    """The traces that this process has requests open in: an answer's questions go on there, whoever asks them."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, tuple[int, SpanContext]] = {}
+
+    def opened(self, span: SpanContext) -> None:
+        """A request of ours is on its way."""
+        count, first = self._open.get(span.trace_id, (0, span))
+        if count or len(self._open) < MOST_TRACES:
+            self._open[span.trace_id] = (count + 1, first)
+
+    def closed(self, span: SpanContext) -> None:
+        """It has ended."""
+        count, first = self._open.get(span.trace_id, (0, span))
+        if count > 1:
+            self._open[span.trace_id] = (count - 1, first)
+        else:
+            self._open.pop(span.trace_id, None)
+
+    def own(self, said: SpanContext) -> SpanContext | None:
+        """The span a peer names, with our own flags and state, if it is of one of these traces."""
+        found = self._open.get(said.trace_id)
+        if found is None:
+            return None
+        ours = found[1]
+        return SpanContext(said.trace_id, said.span_id, True, ours.trace_flags, ours.trace_state)

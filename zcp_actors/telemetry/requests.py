@@ -1,0 +1,239 @@
+"""
+Requests and questions, as the MCP conventions draw them.
+
+Owns the spans of both sides of a request, of what a caller wants over several rounds, and of the wait for an answer;
+and the choice of what each is a part of. Refuses to know messages: it is given facts.
+Source: semantic-conventions-genai docs/gen-ai/mcp.md, with the error rules of its pull request 404.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+from opentelemetry import context as otel
+from opentelemetry.trace import SpanKind
+
+from zcp_actors.telemetry import conventions as names
+from zcp_actors.telemetry import propagation
+from zcp_actors.telemetry.drawing import linked
+from zcp_actors.telemetry.metrics import keyed
+from zcp_actors.telemetry.span import Followed
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Link, SpanContext
+
+    from zcp_actors.telemetry.drawing import Drawing
+
+POLL: Final = "tasks/get"
+
+MOST_POLLED: Final = 4096
+"""Tasks whose last seen status is remembered; a poll of one that was forgotten counts as a change."""
+
+UNTRUSTED: Final = otel.create_key("zcp-untrusted-caller")
+"""Set in the context of what an untrusted caller asked for: its tasks get traces of their own."""
+
+NO_WIRE: Final = "memory"
+"""A transport whose messages arrive in their sender's own step: the context found there is the sender's."""
+
+GAP: Final = 1000
+"""Nanoseconds between two bars that follow each other: Jaeger's critical path passes over bars that touch."""
+
+
+@attrs.define(eq=False)
+class Asked(Followed):
+    """One side of a request. Its duration is measured."""
+
+    polls: Polls | None = None
+
+    def _end(self, outcome: str, facts: dict[str, Any]) -> None:
+        if self.subject == "request":
+            self.drawing.open_traces.closed(self.at)
+        if self.polls is not None and not self.polls.is_worth(self, outcome, facts):
+            return  # a span that is never ended is never exported
+        ended = self.close(outcome, facts)
+        side = "client" if self.subject == "request" else "server"
+        metrics = self.drawing.metrics
+        metrics.seconds(f"mcp.{side}.operation.duration", ended - self.began, metrics.measured(self.attributes))
+        if outcome == "cancelled":
+            told = {names.CANCEL_TARGET: metrics.named(self.attributes[names.METHOD])}
+            reason = self.attributes.get(names.CANCEL_REASON)
+            metrics.cancellations[keyed({**told, names.CANCEL_REASON: reason or "caller"})] += 1
+
+
+@attrs.define(eq=False)
+class Waiting(Followed):
+    """The wait for an answer, at the side that asks."""
+
+    path: str = ""
+    within_state: bool = False
+
+    def _end(self, outcome: str, facts: dict[str, Any]) -> None:
+        metrics, method = self.drawing.metrics, self.attributes[names.INPUT_METHOD]
+        metrics.waiting.pop(self.path, None)
+        metrics.pending[keyed({names.INPUT_METHOD: method, names.WAIT: "asking"})] -= 1
+        # A status of a task ends a gap before the next one begins; what waits in it must not stick out.
+        at = max(self.began, self.drawing.clock.now() - GAP) if self.within_state else None
+        ended = self.close(outcome, facts, at)
+        metrics.seconds("zcp.input_request.wait.duration", ended - self.began, answered(method, self.attributes))
+
+
+def answered(method: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    """How an input request ended, for a metric."""
+    ends: dict[str, Any] = {key: attributes[key] for key in (names.INPUT_ACTION, names.ERROR_TYPE) if key in attributes}
+    return {names.INPUT_METHOD: method, **ends}
+
+
+class Polls:
+    """Which polls of tasks are worth a span: those that see something new, and those that fail."""
+
+    def __init__(self, drawing: Drawing, trace: str) -> None:
+        self._drawing, self._trace = drawing, trace
+        self._seen: OrderedDict[tuple[Any, ...], str] = OrderedDict()
+
+    def is_worth(self, asked: Asked, outcome: str, facts: dict[str, Any]) -> bool:
+        """Whether this poll is drawn; it is counted in any case."""
+        status, place = facts.get("status"), (asked.subject, facts.get("peer"), facts.get("task"))
+        changed = self._seen.get(place) != status
+        self._seen[place] = status or ""
+        self._seen.move_to_end(place)
+        if len(self._seen) > MOST_POLLED:
+            self._seen.popitem(last=False)
+        if asked.subject == "call":
+            told = {names.TASK_STATUS: status or names.OTHER, names.POLL_CHANGED: changed}
+            self._drawing.metrics.polls[keyed(told)] += 1
+        return outcome != "completed" or self._trace == "all" or (self._trace == "changed" and changed)
+
+
+class Requests:
+    """Begins what `ports.Recorder.begin` is asked for."""
+
+    def __init__(self, drawing: Drawing, polls: str) -> None:
+        self._drawing = drawing
+        self._polls = Polls(drawing, polls)
+        self.home = self.around()
+        """What was current around the runtime: it is about none of its requests."""
+
+    def around(self) -> SpanContext:
+        """What is current now."""
+        return propagation.span_of(otel.get_current())
+
+    def begin(self, subject: str, path: str, under: Any, facts: dict[str, Any]) -> Followed:
+        """Begin a span for this subject."""
+        begin = {"request": self._request, "call": self._call, "question": self._question}.get(subject, self._inner)
+        if under is not None and not isinstance(under, Followed):
+            under = None
+        return begin(subject, path, under, facts)
+
+    # -------------------------------------------------------------------------------------------- asking
+    def _inner(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
+        method, target = facts.pop("method", ""), facts.pop("target", "")
+        name = names.span_name(method, target) if subject == "operation" else f"session.{subject.removesuffix('ing')}"
+        attributes = {**(names.about(method, target) if method else {}), **self._drawing.attributes(facts)}
+        return self._drawing.start(name, self._ambient(under, facts), attributes, subject=subject)
+
+    def _request(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
+        asked = self._side(SpanKind.CLIENT, self._ambient(under, facts), [], facts, subject)
+        self._drawing.open_traces.opened(asked.at)
+        return asked
+
+    def _ambient(self, under: Followed | None, facts: dict[str, Any]) -> Context:
+        """What the program is doing; where it traces by other means, what it wrote into the `_meta` itself."""
+        meta = facts.pop("meta", None)
+        if under is not None:
+            return under.context
+        current = otel.get_current()
+        if not propagation.span_of(current).is_valid and meta:
+            said = propagation.extracted(meta)
+            if propagation.span_of(said).is_valid:
+                return said
+        return current
+
+    # -------------------------------------------------------------------------------------------- answering
+    def _call(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
+        self._draw_waits(facts.get("after"), facts.pop("waited", None) or {})
+        parent, links = self._caller(under, facts)
+        return self._side(SpanKind.SERVER, parent, links, facts, subject)
+
+    def _caller(self, under: Followed | None, facts: dict[str, Any]) -> tuple[Context, list[Link]]:
+        """What a peer's request is part of, and what it is only linked to."""
+        transport, principal = facts.get("transport") or "", facts.pop("principal", "") or ""
+        said = propagation.extracted(facts.pop("meta", None))
+        span, before = propagation.span_of(said), propagation.read_mark(facts.pop("after", None))
+        trusted = propagation.trusts(self._drawing.trust, transport, principal)
+        parent = self._believed(said, span, trusted=trusted)
+        links = self._surroundings(transport)
+        if before is not None:
+            links += linked(before[0], "continues")
+            if parent is None or span.trace_id != before[0].trace_id:
+                # The rounds of one call are one trace, whatever its client says of each.
+                parent = propagation.remote(before[0], parent)
+        if parent is None and under is not None:
+            parent = under.context
+        if span.is_valid and (parent is None or propagation.span_of(parent).span_id != span.span_id):
+            links += linked(span, "caller")
+        found = otel.Context() if parent is None else parent
+        return (found if trusted else otel.set_value(UNTRUSTED, True, found)), links
+
+    def _believed(self, said: Context, span: SpanContext, *, trusted: bool) -> Context | None:
+        if not span.is_valid:
+            return said if trusted and said else None
+        if trusted:
+            return said
+        own = self._drawing.open_traces.own(span)
+        return None if own is None else propagation.remote(own)
+
+    def _surroundings(self, transport: str) -> list[Link]:
+        """The span of the transport itself, where something else draws one."""
+        around = self.around()
+        if transport == NO_WIRE or around == self.home:
+            return []
+        return linked(around, "transport")
+
+    def _side(
+        self, kind: SpanKind, parent: Context, links: list[Link], facts: dict[str, Any], subject: str
+    ) -> Followed:
+        method, target, transport = facts.pop("method"), facts.pop("target", ""), facts.pop("transport", None)
+        attributes = {**names.about(method, target), **self._drawing.attributes(facts)}
+        if transport and transport != NO_WIRE:
+            attributes[names.TRANSPORT] = transport
+        drawn = self._drawing.start(
+            names.span_name(method, target), parent, attributes, kind=kind, links=links, subject=subject
+        )
+        polls = self._polls if method == POLL else None
+        return Asked(drawn.drawing, drawn.span, drawn.context, drawn.began, attributes, subject, polls=polls)
+
+    # -------------------------------------------------------------------------------------------- waiting
+    def _question(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
+        method = facts.pop("method")
+        attributes = {names.INPUT_METHOD: method, **self._drawing.attributes(facts)}
+        drawn = self._drawing.start(f"wait_for {method}", self._ambient(under, facts), attributes, subject=subject)
+        metrics = self._drawing.metrics
+        metrics.pending[keyed({names.INPUT_METHOD: method, names.WAIT: "asking"})] += 1
+        metrics.waiting[path] = (method, drawn.began)
+        within_state = under is not None and under.subject == "task"
+        return Waiting(
+            drawn.drawing,
+            drawn.span,
+            drawn.context,
+            drawn.began,
+            attributes,
+            subject,
+            path=path,
+            within_state=within_state,
+        )
+
+    def _draw_waits(self, mark: Any, waited: dict[str, tuple[str, str]]) -> None:
+        """Draw, after the fact, the waits between two rounds of a call: key -> (method, action)."""
+        before = propagation.read_mark(mark)
+        if before is None:
+            return
+        leg, asked = before
+        now = self._drawing.clock.now()
+        for key, (method, action) in waited.items():
+            told = {names.INPUT_METHOD: method, **self._drawing.attributes({"key": key, "action": action})}
+            told[names.RETROACTIVE] = True
+            self._drawing.drawn(f"wait_for {method}", propagation.remote(leg), asked, now, told)
+            self._drawing.metrics.seconds("zcp.input_request.wait.duration", now - asked, answered(method, told))

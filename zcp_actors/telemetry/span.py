@@ -1,0 +1,120 @@
+"""
+A span under way, as the layers hold it (`ports.Span`).
+
+Owns the one end of a span and what that end says: cancelled is never a success, a caller's fault is none of ours.
+Refuses to raise: an SDK's processor may fail, what is recorded may not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from opentelemetry import context as otel
+from opentelemetry.trace import StatusCode
+
+from zcp_actors.telemetry import conventions as names
+from zcp_actors.telemetry import propagation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextvars import Context
+
+    from opentelemetry.trace import Span as OtelSpan
+    from opentelemetry.trace import SpanContext
+
+    from zcp_actors.telemetry.drawing import Drawing
+
+
+@attrs.define(eq=False)
+class Followed:
+    """One thing that is followed: its span, and what is begun within it."""
+
+    drawing: Drawing
+    span: OtelSpan
+    context: otel.Context
+    """What is begun in here is a child of the span."""
+    began: int
+    attributes: dict[str, Any]
+    """What the span was begun with: metrics need them, and a span does not give them back."""
+    subject: str = ""
+    ended: bool = False
+
+    @property
+    def at(self) -> SpanContext:
+        """What links and children name it by."""
+        return self.span.get_span_context()
+
+    def tell(self, **facts: Any) -> None:
+        """See `ports.Span`."""
+        self.drawing.guarded(self._tell, facts)
+
+    def _tell(self, facts: Mapping[str, Any]) -> None:
+        told = self.drawing.attributes(facts)
+        self.attributes.update(told)
+        self.span.set_attributes(told)
+
+    def carried(self, meta: Mapping[str, Any] | None) -> dict[str, Any]:
+        """See `ports.Span`."""
+        carried: dict[str, Any] | None = self.drawing.guarded(propagation.injected, meta, self.context)
+        return dict(meta or {}) if carried is None else carried
+
+    def within(self, base: Context) -> Context:
+        """See `ports.Span`."""
+        copy = base.copy()
+        copy.run(otel.attach, self.context)
+        return copy
+
+    def mark(self) -> dict[str, Any]:
+        """See `ports.Span`."""
+        return self.drawing.guarded(propagation.marked, self.at, self.drawing.clock.now()) or {}
+
+    def end(self, outcome: str = "completed", **facts: Any) -> None:
+        """See `ports.Span`."""
+        if not self.ended:
+            self.ended = True
+            self.drawing.guarded(self._end, outcome, facts)
+
+    def _end(self, outcome: str, facts: dict[str, Any]) -> None:
+        self.close(outcome, facts)
+
+    def close(self, outcome: str, facts: dict[str, Any], at: int | None = None) -> int:
+        """End the span now, or `at`; returns when that was."""
+        by, when = facts.pop("by", None), facts.pop("at", None)
+        if at is None:
+            at = self.drawing.clock.now() if when is None else self.drawing.clock.at(when)
+        told = {**self.drawing.attributes(facts), **verdict(self.subject, outcome, facts)}
+        self.attributes.update(told)
+        self.span.set_attributes(told)
+        if is_error(outcome, told):
+            self.span.set_status(StatusCode.ERROR, self.drawing.description(facts))
+        if by is not None:
+            self.drawing.link(self.span, by, "cancelled_by")
+        at = max(at, self.began)
+        self.span.end(at)
+        return at
+
+
+def verdict(subject: str, outcome: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What an outcome means for `error.type` and its companions."""
+    code = facts.get("code")
+    told: dict[str, Any] = {} if code is None else {names.STATUS_CODE: str(code)}
+    if outcome == "cancelled":
+        told[names.ERROR_TYPE] = names.CANCELLED
+    elif outcome == "timed out":
+        told[names.ERROR_TYPE] = names.TIMEOUT
+    elif outcome == "tool error":
+        told[names.ERROR_TYPE] = names.TOOL_ERROR
+    elif code is not None:
+        if not (subject == "call" and code in names.CALLERS_FAULTS):
+            told[names.ERROR_TYPE] = str(code)
+    elif outcome in ("failed", "lost", "refused"):
+        told[names.ERROR_TYPE] = facts.get("error") or names.OTHER
+    elif outcome in ("input_required", "task"):
+        told[names.RESULT_TYPE] = outcome
+    return told
+
+
+def is_error(outcome: str, told: Mapping[str, Any]) -> bool:
+    """Whether the span's status is an error: a cancellation has a type and is none, it was somebody's wish."""
+    return names.ERROR_TYPE in told and outcome != "cancelled"
