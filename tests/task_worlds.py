@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from zcp_actors.protocol.tasks import OpenQuestion, Origin, Place, Status, Task
-from zcp_actors.tasks import MemoryTaskStore
+from zcp_actors.tasks import MemoryTaskStore, SqliteTaskStore
 
 SLOW = ("tools/call", "slow")
 NOW = 1000.0
@@ -33,5 +33,4 @@ def moved(task, status=None, **changes):
 
 
 def new_store(kind, path, clock, **options):
-    assert kind == "memory", kind
-    return MemoryTaskStore(now=clock, **options)
+    return MemoryTaskStore(now=clock, **options) if kind == "memory" else SqliteTaskStore(path, now=clock, **options)

@@ -22,7 +22,7 @@ def clock():
     return Clock()
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "sqlite"])
 async def make(request, tmp_path, clock):
     """A factory of open stores, each with its own tasks."""
     async with trio.open_nursery() as nursery:
@@ -80,7 +80,7 @@ async def test_a_record_is_read_as_it_was_written(store):
         ttl=60.5,
         poll=0.25,
         on_restart="fail",
-        message="half \ud83d\ude00 way",
+        message="half 😀 way",
         questions={"b": QUESTION, "a": OpenQuestion(method="sampling/createMessage", params={"maxTokens": 1})},
         answers={"z": YES, "c": {"error": {"code": -1, "message": "no", "data": None}}},
         revision=1,

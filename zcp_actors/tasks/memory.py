@@ -42,6 +42,7 @@ class MemoryTaskStore:
     """
 
     durable = False
+    lease: float
 
     def __init__(
         self,
@@ -51,7 +52,8 @@ class MemoryTaskStore:
         max_handles: int = MAX_HANDLES,
         now: Callable[[], float] | None = None,
     ) -> None:
-        self._lease, self._max_tasks, self._max_handles, self._given_now = lease, max_tasks, max_handles, now
+        self.lease = lease
+        self._max_tasks, self._max_handles, self._given_now = max_tasks, max_handles, now
         self._opened: float | None = None
         self._open = False
         self._shelf = Shelf()
@@ -97,7 +99,7 @@ class MemoryTaskStore:
             raise audience.exists_already(place)
         self._make_room()
         kept = attrs.evolve(task, revision=1)
-        self._shelf.add(Row(kept, None if kept.ended else owner, 1, now + self._lease))
+        self._shelf.add(Row(kept, None if kept.ended else owner, 1, now + self.lease))
         self._audience.tell(place, kept)
         return Lease(place, owner, 1)
 
@@ -184,8 +186,8 @@ class MemoryTaskStore:
         """Let the leases of this owner lapse when their time is over, which is returned."""
         now = self.now()
         self._kept = {other: until for other, until in self._kept.items() if until > now}
-        self._kept[owner] = now + self._lease
-        return now + self._lease
+        self._kept[owner] = now + self.lease
+        return now + self.lease
 
     async def sweep(self, app: str) -> int:
         """See `ports.TaskStore`. On cancel: nothing."""
@@ -246,7 +248,7 @@ class MemoryTaskStore:
             row.owner = None
 
     def _claimed(self, row: Row, owner: str) -> tuple[Task, Lease]:
-        row.owner, row.fence, row.until = owner, row.fence + 1, self.now() + self._lease
+        row.owner, row.fence, row.until = owner, row.fence + 1, self.now() + self.lease
         self._shelf.replace(row, attrs.evolve(row.task, revision=row.task.revision + 1))
         self._audience.tell(row.task.place, row.task)
         return row.task, Lease(row.task.place, owner, row.fence)

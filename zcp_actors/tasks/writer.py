@@ -2,8 +2,10 @@
 One SQLite file, written by one thread of its own.
 
 Owns the connection, the thread and the grouping of writes: what waits while one commit is on its way to the disk shares
-the next. Refuses to know tables; stores bring their work as functions of the connection.
-The rule that keeps it honest: nobody is told that a write is done before the disk has it (`synchronous=FULL`).
+the next. Refuses to know tables; stores bring their work as functions of the connection, and their chores, which are
+done after each group and while nothing is queued.
+The rule that keeps it honest: nobody is told that a write is done before the disk has it (`synchronous=FULL`). Works
+that only read cost no such wait: those at the head of a group are told before the writes behind them begin.
 
 The thread is not one of trio's: those are lent to users' plain functions, and when all are busy a write must not wait.
 A waiter that is cancelled leaves; its work is done all the same, in its place, and nobody hears of the result.
@@ -11,14 +13,16 @@ A waiter that is cancelled leaves; its work is done all the same, in its place, 
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import stat
 import threading
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import attrs
 import trio
@@ -27,10 +31,12 @@ from zcp_actors.actors import Reply
 from zcp_actors.errors import Overloaded, StartFailed, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
 T = TypeVar("T")
+
+log = logging.getLogger("zcp_actors.tasks")
 
 MAX_GROUP = 256
 """Works of one commit: by then the disk's own latency is shared out, and the first has waited some milliseconds."""
@@ -45,13 +51,27 @@ CLOSE_SECONDS = 10.0
 """How long closing waits for what is queued: as long as one commit may wait for another process."""
 
 
+class Chore(Protocol):
+    """What a store does in the writer's thread besides its works, outside of their transactions."""
+
+    pause: float | None
+    """Seconds without any work after which it is called all the same; None when it waits for works."""
+
+    def __call__(self, connection: sqlite3.Connection, wrote: bool, /) -> Callable[[], None] | None:  # noqa: FBT001 - a fact, not a choice
+        """Called after each commit; did it write? What is returned is called in trio's thread.
+
+        That is before anybody hears that this commit is done.
+        """
+
+
 @attrs.define(eq=False)
 class Order:
     """One piece of work and who waits for it."""
 
     work: Callable[[sqlite3.Connection], Any]
     reply: Reply[Any]
-    token: trio.lowlevel.TrioToken
+    reads: bool = False
+    kept: Callable[[Any], None] | None = None
     outcome: Any = None
     failed: bool = False
 
@@ -72,11 +92,12 @@ class Writer:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
+        self._chores: tuple[Chore, ...] = ()
         self._thread: threading.Thread | None = None
         self._closing = False
         self._ended = trio.Event()
         self.commits = 0
-        """Commits so far; fewer than works when they came together."""
+        """Commits so far that wrote something; fewer than works when they came together."""
 
     async def __aenter__(self) -> Self:
         if self._thread is not None:
@@ -84,7 +105,7 @@ class Writer:
         reply: Reply[None] = Reply()
         token = trio.lowlevel.current_trio_token()
         self._thread = threading.Thread(
-            target=self._live, args=(Order(_nothing, reply, token),), name=f"writer of {self.path.name}", daemon=True
+            target=self._live, args=(Order(_nothing, reply), token), name=f"writer of {self.path.name}", daemon=True
         )
         self._thread.start()
         try:
@@ -106,6 +127,11 @@ class Writer:
         self._closing = True
         self._orders.put(None)
 
+    @property
+    def open(self) -> bool:
+        """It takes works."""
+        return self._thread is not None and not self._closing
+
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in the thread, inside a transaction; return what it returned once the disk has it.
 
@@ -114,32 +140,51 @@ class Writer:
         """
         return await self.submit(work).wait()
 
-    def submit(self, work: Callable[[sqlite3.Connection], T]) -> Reply[T]:
-        """`run` without the waiting. Works are done in the order in which they are submitted."""
-        if self._thread is None or self._closing:
+    def submit(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        reads: bool = False,
+        kept: Callable[[T], None] | None = None,
+    ) -> Reply[T]:
+        """`run` without the waiting. Works are done in the order in which they are submitted.
+
+        A work that only `reads` waits for no disk, nor for another process that writes. `kept` is called in the thread
+        with what the work returned, when the disk has it: before the chores, whoever else has left.
+        """
+        if not self.open:
             raise UsageError(f"the writer of {self.path} is not open: use it inside `async with`")
         if self._orders.qsize() >= MAX_QUEUED:
             raise Overloaded(f"{MAX_QUEUED} writes wait for {self.path} already: its disk does not keep up")
         reply: Reply[T] = Reply()
-        self._orders.put(Order(work, reply, trio.lowlevel.current_trio_token()))
+        self._orders.put(Order(work, reply, reads, kept))
         return reply
 
+    def attend(self, chore: Chore) -> Callable[[], None]:
+        """Do this chore, too, until the returned function is called. A work makes the thread look at its pause."""
+        self._chores = (*self._chores, chore)
+
+        def leave() -> None:
+            self._chores = tuple(other for other in self._chores if other is not chore)
+
+        return leave
+
     # ---- in the thread
-    def _live(self, opening: Order) -> None:
+    def _live(self, opening: Order, token: trio.lowlevel.TrioToken) -> None:
         try:
             connection = self._open()
         except (OSError, sqlite3.Error, StartFailed) as error:
             opening.failed, opening.outcome = True, _start_failed(self.path, error)
-            _tell([opening])
+            _tell(token, [opening])
             return
         try:
-            _tell([opening])
-            while self._take(connection):
+            _tell(token, [opening])
+            while self._take(connection, token):
                 pass
         finally:
             connection.close()
             with suppress(trio.RunFinishedError):
-                opening.token.run_sync_soon(self._ended.set)
+                token.run_sync_soon(self._ended.set)
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -158,36 +203,63 @@ class Writer:
             raise
         return connection
 
-    def _take(self, connection: sqlite3.Connection) -> bool:
-        """Do what is queued in one commit. False when the writer is to close."""
-        group: list[Order] = []
-        order = self._orders.get()
-        while order is not None:
-            group.append(order)
-            if len(group) == MAX_GROUP:
-                break
-            try:
-                order = self._orders.get_nowait()
-            except Empty:
-                break
-        if group:
-            self._commit(connection, group)
-            _tell(group)
-        return order is not None
+    def _take(self, connection: sqlite3.Connection, token: trio.lowlevel.TrioToken) -> bool:
+        """Do what is queued in one commit, and the chores. False when the writer is to close."""
+        group, going_on = self._gather()
+        reads = list(takewhile(lambda order: order.reads, group))
+        writes = group[len(reads) :]
+        if reads:
+            self._commit(connection, reads)
+            _tell(token, reads)
+        wrote = bool(writes) and self._commit(connection, writes)
+        _tell(token, writes, self._see_to_chores(connection, wrote))
+        return going_on
 
-    def _commit(self, connection: sqlite3.Connection, group: list[Order]) -> None:
+    def _see_to_chores(self, connection: sqlite3.Connection, wrote: bool) -> list[Callable[[], None]]:  # noqa: FBT001 - see Chore
+        news = []
+        for chore in self._chores:
+            try:
+                tell = chore(connection, wrote)
+            except Exception:
+                log.exception("%r failed beside %s; it is tried again", chore, self.path)  # the works must go on
+                tell = None
+            if tell is not None:
+                news.append(tell)
+        return news
+
+    def _gather(self) -> tuple[list[Order], bool]:
+        pauses = [chore.pause for chore in self._chores if chore.pause is not None]
+        group: list[Order] = []
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            order = self._orders.get(timeout=min(pauses, default=None))
+            while order is not None and len(group) < MAX_GROUP - 1:
+                group.append(order)
+                order = self._orders.get_nowait()
+        except Empty:
+            return group, True
+        return (group, False) if order is None else ([*group, order], True)
+
+    def _commit(self, connection: sqlite3.Connection, group: list[Order]) -> bool:
+        """Do these works in one transaction. Did it write?"""
+        changes = connection.total_changes
+        try:
+            connection.execute("BEGIN" if all(order.reads for order in group) else "BEGIN IMMEDIATE")
             for order in group:
                 _do(connection, order)
             connection.execute("COMMIT")
-            self.commits += 1
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised at whoever brought the works
             if connection.in_transaction:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
             for order in group:
                 order.failed, order.outcome = True, error
+            return False
+        for order in group:
+            if order.kept is not None and not order.failed:
+                order.kept(order.outcome)
+        wrote = connection.total_changes != changes
+        self.commits += wrote
+        return wrote
 
 
 def _do(connection: sqlite3.Connection, order: Order) -> None:
@@ -203,10 +275,18 @@ def _do(connection: sqlite3.Connection, order: Order) -> None:
     connection.execute("RELEASE one")
 
 
-def _tell(group: list[Order]) -> None:
-    for order in group:
+def _tell(token: trio.lowlevel.TrioToken, group: list[Order], news: Sequence[Callable[[], None]] = ()) -> None:
+    """First what the chores found, then to each whose work it was; all in one step of trio's thread."""
+    if group or news:
         with suppress(trio.RunFinishedError):  # the program ended meanwhile; the disk has it
-            order.token.run_sync_soon(order.settle)
+            token.run_sync_soon(_settle, group, news)
+
+
+def _settle(group: list[Order], news: Sequence[Callable[[], None]]) -> None:
+    for tell in news:
+        tell()
+    for order in group:
+        order.settle()
 
 
 def _nothing(_: sqlite3.Connection) -> None: ...

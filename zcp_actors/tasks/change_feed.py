@@ -1,0 +1,83 @@
+"""
+What changed in the file, told to whoever watches: this process's own writes at once, those of others soon after.
+
+Owns the place in the change sequence up to which watchers have heard. Refuses to know who writes: own and foreign
+changes are read from the same sequence, so they come in the one order in which they were made.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from zcp_actors.errors import UsageError
+from zcp_actors.tasks import task_tables as tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from sqlite3 import Connection
+
+    from zcp_actors.protocol.tasks import Place, Task
+    from zcp_actors.tasks.audience import Audience
+
+POLL_SECONDS = 0.1
+"""Between two looks at whether others wrote, while somebody watches: 250 ms are promised, and a look costs some
+microseconds."""
+
+
+class ChangeFeed:
+    """A `Chore` of the writer. Its methods run in the writer's thread; the audience hears in trio's."""
+
+    def __init__(self, audience: Audience, file: Path) -> None:
+        self._audience, self._file = audience, file
+        self._seen = 0
+        self._version: int | None = None
+        self.pause: float | None = None
+
+    def begin(self, connection: Connection) -> None:
+        """Somebody watches: what is written from now on is told."""
+        self._seen, _, _ = tables.counts(connection)
+        self._version = None
+        self.pause = POLL_SECONDS
+
+    def end(self, _: Connection) -> None:
+        """Nobody watches."""
+        self.pause = None
+
+    def __call__(self, connection: Connection, wrote: bool, /) -> Callable[[], None] | None:  # noqa: FBT001 - see Chore
+        """See `Chore`. What could not be read now is read with the next look."""
+        if self.pause is None:
+            return None
+        news: list[tuple[int, Place, Task | None]] = []
+        with suppress(sqlite3.Error):
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+            if wrote or version != self._version:
+                news = self._read(connection)
+                self._version = version
+        return partial(self._tell, news) if news else None
+
+    def _read(self, connection: Connection) -> list[tuple[int, Place, Task | None]]:
+        connection.execute("BEGIN")
+        try:
+            newest, _, _ = tables.counts(connection)
+            news = [told for app in self._audience.apps for told in self._news_of(connection, app)]
+        finally:
+            connection.execute("COMMIT")
+        self._seen = newest
+        return sorted(news, key=lambda told: told[0])
+
+    def _news_of(self, connection: Connection, app: str) -> list[tuple[int, Place, Task | None]]:
+        news: list[tuple[int, Place, Task | None]] = []
+        for change, number, place in tables.changed(connection, app, self._seen):
+            # Whoever asks for a task of an unknown format is told so; there is nobody to tell here.
+            with suppress(UsageError):
+                task = None if number is None else tables.read_number(connection, number, self._file)
+                news.append((change, place, task))
+        return news
+
+    def _tell(self, news: list[tuple[int, Place, Task | None]]) -> None:
+        for _, place, task in news:
+            self._audience.tell(place, task)
