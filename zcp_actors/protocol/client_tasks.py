@@ -28,6 +28,7 @@ from zcp_actors.protocol.effects import Effect, Pend, Send, Tracked, Withdraw
 from zcp_actors.protocol.serving import refused
 from zcp_actors.protocol.task_wishes import wished
 from zcp_actors.wire import Response, plain, v2025_11_25
+from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -194,9 +195,11 @@ class ClientTasks:
         """The reply of `tasks/result`: what the question would have got, and whose result it is."""
         row.fetched = True
         try:
-            return Send(Response(id, stateful_tasks.payload(row.task)), id)
+            result = stateful_tasks.payload(row.task)
         except RPCError as error:
             return refused(id, error)
+        # A copy: a server in this process gets the very object, and may fetch it again.
+        return Send(Response(id, replaced(result, extra=plain(result.extra))), id)
 
     # -------------------------------------------------------------------------------------------- the list
     def _page(self, cursor: str | None) -> Model:
@@ -214,7 +217,7 @@ class ClientTasks:
         """The serial that this cursor comes after; what stood there may have expired meanwhile."""
         if len(cursor) == _CURSOR_LENGTH and cursor.isascii():
             # Decoders forgive foreign characters and stray bits; a cursor is exactly what was given.
-            raw = base64.urlsafe_b64decode(cursor.translate(_FOREIGN)).ljust(_CURSOR.size, b"\0")
+            raw = base64.urlsafe_b64decode(cursor.translate(_FOREIGN))
             serial = int(_CURSOR.unpack(raw)[0])
             if self._cursor(serial) == cursor:
                 return serial
