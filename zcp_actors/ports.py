@@ -15,6 +15,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
     from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
     from contextvars import Context
 
 
@@ -312,7 +313,9 @@ class TaskStore(Protocol):
         """Seconds of the epoch: the clock of expiry and of leases."""
 
     async def __aenter__(self) -> Any: ...
-    async def __aexit__(self, *exception: object) -> None: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     async def create(self, task: Any, owner: str, *, max_open: int) -> Any:
         """Keep a new task, with revision 1 and a `Lease` for its owner, which is returned.

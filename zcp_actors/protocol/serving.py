@@ -97,6 +97,8 @@ class Served:
     phase: Phase = Phase.RUNNING
     nonce: str | None = None
     """Names this call over all its rounds; made by the host when the call is first sealed or first needs it."""
+    trace: dict[str, Any] | None = None
+    """Plain JSON of its recorder's, by which a later round is known to go on here; it is sealed with the journal."""
     _journal: Journal | None = None
     interrupted: bool = False
     """The run was suspended while some of its branches were still at work."""
@@ -236,18 +238,11 @@ class Server:
         ensure_declared(call.capabilities, question.method, params)
         step = call.journal.ask(question)
         if isinstance(step, Recorded):
-            return step.key, [Answer(slot, self._recorded(question.method, step.outcome))]
+            return step.key, [Answer(slot, recorded_answer(question.method, step.outcome))]
         return step.key, self._ask(call, step.key, question, params, slot)
 
     def _ask(self, call: Served, key: str, question: Question, params: Model, slot: Any) -> list[Effect]:
         raise NotImplementedError
-
-    def _recorded(self, method: str, outcome: Any) -> Any:
-        """A journal's outcome as what the asker gets: a result model or an exception."""
-        if "error" in outcome:
-            return RPCError(**outcome["error"])
-        result = outcome["result"]
-        return result if isinstance(result, Model) else from_wire(ANSWERS[method], result)
 
     def gave_up(self, call: Served, key: str) -> list[Effect]:
         """The asker left without an answer."""
@@ -301,11 +296,7 @@ class Server:
 
     def _error(self, error: Exception) -> RPCError:
         """What the peer reads of an exception that left a handler."""
-        if isinstance(error, RPCError):
-            return error
-        return RPCError(
-            INTERNAL_ERROR, f"{type(error).__name__}: {error}" if isinstance(error, HandlerError) else "internal error"
-        )
+        return as_rpc_error(error)
 
     def progressed(self, call: Served, progress: float, total: float | None, message: str | None) -> list[Effect]:
         """Report progress, when the client asked for it, it rises, and this is not a replay of what was reported."""
@@ -347,6 +338,10 @@ class Server:
         """A task that this peer follows is not what it was: tell it."""
         raise NotImplementedError
 
+    def task_needs(self, task: Task) -> list[Effect]:
+        """A task of this peer has questions, and the peer hears what belongs to no request of its."""
+        return []
+
     def task_progressed(self, task: Task, progress: float, total: float | None, message: str | None) -> list[Effect]:
         """A task of this peer reports how far it is."""
         return []
@@ -363,6 +358,23 @@ class Server:
             call.open.clear()
             effects.append(Cancel(call, reason))
         return effects
+
+
+def as_rpc_error(error: Exception) -> RPCError:
+    """What may be read of an exception that left a handler: its author's words, never a fault's."""
+    if isinstance(error, RPCError):
+        return error
+    return RPCError(
+        INTERNAL_ERROR, f"{type(error).__name__}: {error}" if isinstance(error, HandlerError) else "internal error"
+    )
+
+
+def recorded_answer(method: str, outcome: Any) -> Any:
+    """A journal's outcome as what the asker gets: a result model or an exception."""
+    if "error" in outcome:
+        return RPCError(**outcome["error"])
+    result = outcome["result"]
+    return result if isinstance(result, Model) else from_wire(ANSWERS[method], result)
 
 
 def refused(id: RequestId, error: RPCError) -> Send:

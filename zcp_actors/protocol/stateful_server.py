@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from zcp_actors.protocol.tasks import Task
     from zcp_actors.wire import ClientCapabilities, Implementation, LoggingLevel, Model, RequestId
 
+TASK_ERRAND = "tasks/errand"
+"""Not a method of the wire: what asks a client the questions of a task without a request that waits for it."""
+
 DEFAULT_LOG_LEVEL = "info"
 """Until the client sets one, the server decides (server/utilities/logging): everything but debugging."""
 
@@ -185,13 +188,12 @@ class StatefulServer(Server):
         return self.log_level
 
     # -------------------------------------------------------------------------------------------- tasks
-    def errand(self, method: str, params: Model) -> list[Effect]:
-        """Start something that may ask this client, though no request of its waits for it."""
+    def task_needs(self, task: Task) -> list[Effect]:
         call = Served(
             next(self._numbers),
             "",
-            method,
-            params,
+            TASK_ERRAND,
+            v2025_11_25.GetTaskPayloadRequestParams(task_id=task.id),
             capabilities=self.capabilities,
             client_info=self.client_info,
             version=self.version,

@@ -146,6 +146,11 @@ class Task:
         return isinstance(result, dict) and bool(result.get("isError"))
 
 
+def stored(task: Task) -> Task:
+    """The record as a store has it that took this one."""
+    return attrs.evolve(task, revision=task.revision + 1)
+
+
 def begin(task: Task, now: float) -> Task:
     """There is capacity for it: it works."""
     return _moved(task, now, status=Status.WORKING) if task.status is Status.QUEUED else task

@@ -43,6 +43,11 @@ class Context:
         self._call = call
 
     @property
+    def call(self) -> Call:
+        """The call itself, for the layers below handlers."""
+        return self._call
+
+    @property
     def task(self) -> Any:
         """The task that this call is, a `TaskContext`; None while it is a plain call."""
         return self._call.task

@@ -21,7 +21,7 @@ from zcp_actors.sessions.state_keys import state_keys
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zcp_actors.ports import App, Connection, OnceStore
+    from zcp_actors.ports import App, Connection, OnceStore, Tasks, TaskStore
 
 ALWAYS_REPLAY: ContextVar[bool] = ContextVar("zcp_actors_always_replay", default=False)
 """Set by `testing.always_replay`: every question of every session opened meanwhile ends its run and is replayed."""
@@ -47,6 +47,8 @@ class ServerHandle:
     """Rotating keys for sealed state; None: see `served`."""
     once_store: OnceStore | None = None
     """Where `ctx.once` records; None takes the runtime's."""
+    task_store: TaskStore | None = None
+    """Where tasks are kept, opened by whoever made it; None takes the runtime's, or what fits how it is `served`."""
     principal: str = ""
     """Who the transport says the client is."""
     served: bool = False
@@ -58,6 +60,16 @@ class ServerHandle:
         Raises as `state_keys` does.
         """
         return CallState(self.app.name, self._keys(runtime))
+
+    def tasks(self, runtime: Any) -> Tasks | None:
+        """Who runs this app's tasks in this runtime; None for an app without any."""
+        return self.app.host_tasks(runtime, self.task_store or runtime.task_store, served=self.served)
+
+    async def recover(self, runtime: Any) -> None:
+        """Take up the tasks that an earlier process left. Raises `StartFailed` for a store that cannot be opened."""
+        tasks = self.tasks(runtime)
+        if tasks is not None:
+            await tasks.recover()
 
     def host(
         self,
@@ -81,6 +93,7 @@ class ServerHandle:
             era=self.era if era is None else era,
             principal=self.principal if principal is None else principal,
             once_store=self.once_store or runtime.once_store,
+            tasks=self.tasks(runtime),
             always_replay=ALWAYS_REPLAY.get() or bool(os.environ.get(ALWAYS_REPLAY_VARIABLE)),
         )
         runtime.host(session, f"{self.app.name.replace('/', '-')[:64]}-server-{next(_numbers)}", parent=parent)

@@ -14,13 +14,15 @@ from zcp_actors.actors import Limit
 from zcp_actors.actors import Runtime as ActorRuntime
 from zcp_actors.actors import open_runtime as open_actor_runtime
 from zcp_actors.errors import UsageError
+from zcp_actors.sessions.kept_handles import resume
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from zcp_actors.ports import OnceStore, Recorder
+    from zcp_actors.ports import OnceStore, Recorder, Tasks, TaskStore
     from zcp_actors.sessions.client import ClientSession
     from zcp_actors.sessions.pending import PendingRequest
+    from zcp_actors.sessions.task_handle import TaskHandle
     from zcp_actors.sessions.zcp_client_session import ZCPClientSession
 
 C = TypeVar("C", bound="ZCPClientSession")
@@ -33,13 +35,22 @@ class Runtime(ActorRuntime):
     """Made by `open_runtime`."""
 
     def __init__(
-        self, *, name: str = "root", recorder: Recorder | None = None, once_store: OnceStore | None = None
+        self,
+        *,
+        name: str = "root",
+        recorder: Recorder | None = None,
+        once_store: OnceStore | None = None,
+        task_store: TaskStore | None = None,
     ) -> None:
         super().__init__(name=name, recorder=recorder)
         self.once_store = once_store
         """Where in-process servers record `ctx.once`; None: at least once."""
+        self.task_store = task_store
+        """Where in-process servers keep tasks, and clients their handles, opened by whoever made it; None: memory."""
         self.state_keys = [secrets.token_bytes(32)]
         """What in-process servers seal with: a state never leaves this process."""
+        self.task_services: dict[Any, Tasks] = {}
+        """Who runs the tasks of which app, by (app, store)."""
         self.waiting: dict[str, PendingRequest] = {}
         self.sessions: dict[ClientSession, None] = {}
 
@@ -72,6 +83,15 @@ class Runtime(ActorRuntime):
         """Dismiss a pending request, neither yes nor no. Raises `UsageError` when there is none of that id."""
         self._pending(id).cancel(reason)
 
+    async def resume_tasks(self) -> list[TaskHandle]:
+        """After a restart of the host: the tasks whose handles the runtime's `task_store` kept, oldest first.
+
+        Those of clients that are connected here now, found by their names, are followed again: each can be awaited,
+        cancelled, and gets its answers from its client's providers. The others stay stored, and are named in a warning.
+        Raises what the store raises, and `Overloaded`. Without a store there are none.
+        """
+        return await resume(self)
+
     def _pending(self, id: str) -> PendingRequest:
         pending = self.waiting.get(id)
         if pending is None:
@@ -100,6 +120,7 @@ def open_runtime(
     name: str = "root",
     max_children: int | None = None,
     once_store: OnceStore | None = None,
+    task_store: TaskStore | None = None,
 ) -> AbstractAsyncContextManager[Runtime]:
     """Open a runtime for `async with`. Everything opened inside ends before the block does.
 
@@ -107,5 +128,11 @@ def open_runtime(
     many seconds everything together has to end. `recorder` hears of every transition, wait and restart.
     """
     return open_actor_runtime(
-        grace=grace, recorder=recorder, name=name, max_children=max_children, factory=Runtime, once_store=once_store
+        grace=grace,
+        recorder=recorder,
+        name=name,
+        max_children=max_children,
+        factory=Runtime,
+        once_store=once_store,
+        task_store=task_store,
     )

@@ -21,6 +21,7 @@ from zcp_actors.protocol.dialect import Era, choose_server
 from zcp_actors.protocol.effects import Answer, Arm, Cancel, Effect, Open, Seal, Send, Start, Suspend
 from zcp_actors.protocol.serving import Profile
 from zcp_actors.sessions.call import Call
+from zcp_actors.sessions.server_spans import ServerSpans
 from zcp_actors.wire import ErrorResponse, Request, Response
 from zcp_actors.wire.model import replaced
 
@@ -76,6 +77,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         self._calls: dict[Served, Call] = {}
         self._unlisten: Callable[[], None] | None = None
         self._idle: list[Reply[None]] = []
+        self._spans: ServerSpans | None = None
 
     @property
     def path(self) -> str:
@@ -130,6 +132,8 @@ class ServerSession(Cell["Message | Decided | Changed"]):
             self._retired, self._automaton = self._automaton, automaton
             self.connection.dialect = automaton.dialect
             self.connection.stamp = automaton.stamp()
+        if self._spans is not None:
+            self._spans.received(automaton, message)
         self._perform(automaton, automaton.received(message))
 
     def _make(self, kind: type[Server]) -> Server:
@@ -181,6 +185,9 @@ class ServerSession(Cell["Message | Decided | Changed"]):
                     self._perform(automaton, self._open(automaton, served, state))
 
     def _write(self, message: Message, call: int | str | None = None) -> None:
+        spans, at = self._spans, 0.0
+        if spans is not None:
+            message, at = spans.sending(message, call), trio.current_time()
         try:
             self.connection.post(message, call)
         except ConnectionLost as error:
@@ -188,6 +195,9 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         except Exception as error:  # a value of a handler's that no wire takes ends its call, never the session
             log.exception("what a handler gave cannot be written")
             self._unwritable(message, error, call)
+        else:
+            if spans is not None:
+                spans.sent(message, call, at)
 
     def _unwritable(self, message: Message, error: Exception, call: int | str | None) -> None:
         if isinstance(message, Response):
@@ -202,7 +212,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         call = self._calls[served] = Call(self, automaton, served)
         self._moved_call(served, "received", "running")
         try:
-            self.runtime.workers.submit(call, self)
+            self.runtime.workers.submit(call, self, None if self._spans is None else self._spans.within(served))
         except TooManyChildren as error:
             del self._calls[served]
             self._perform(automaton, automaton.finished(served, Overloaded(str(error))))
@@ -213,6 +223,8 @@ class ServerSession(Cell["Message | Decided | Changed"]):
             act(call, *arguments)
 
     def _seal(self, automaton: Any, served: Served) -> list[Effect]:
+        if self._spans is not None:
+            self._spans.sealing(served)
         try:
             state = self._call_state.seal(served, self.nonce_of(served), self.principal)
         except (RPCError, HandlerError) as error:
@@ -224,6 +236,8 @@ class ServerSession(Cell["Message | Decided | Changed"]):
             journal, nonce = self._call_state.open(served, state, self.principal)
         except RPCError as error:
             return automaton.finished(served, error)  # type: ignore[no-any-return]
+        if self._spans is not None:
+            self._spans.opened(served)
         return automaton.opened(served, journal, nonce)  # type: ignore[no-any-return]
 
     def nonce_of(self, served: Served) -> str:
@@ -253,6 +267,11 @@ class ServerSession(Cell["Message | Decided | Changed"]):
     def tell_of(self, automaton: Server, effects: list[Effect]) -> None:
         """Something about a task that concerns this client was decided by its automaton."""
         self._act(automaton, effects)
+
+    @property
+    def reachable(self) -> bool:
+        """What belongs to no request reaches the client now."""
+        return not isinstance(self.connection, Routed) or self.connection.reachable
 
     @property
     def automaton(self) -> Server | None:

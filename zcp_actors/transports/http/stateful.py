@@ -132,6 +132,12 @@ class SessionConnection:
         if route is not None:
             route.stream.detach()
 
+    @property
+    def reachable(self) -> bool:
+        """The client has the stream for what belongs to no call open."""
+        stream = self.replay.streams.get(STANDALONE)
+        return stream is not None and stream.reader is not None
+
     def hang_up(self) -> None:
         """The session has ended, and so do its streams. Whoever still waits for a reply is told."""
         for id, route in list(self.routes.items()):

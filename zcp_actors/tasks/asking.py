@@ -1,0 +1,79 @@
+"""
+The questions of a task on their way to a peer of 2025-11-25, in requests that belong to a call: `tasks/result`, or an
+errand that nobody requested.
+
+Owns the rule that a question is on its way once: whoever brings it first has it until it is answered or given up.
+Refuses to know the wire: a call can ask, and that is all. On cancel what was asked is withdrawn at the peer.
+Source: MCP 2025-11-25 basic/utilities/tasks, Input Required Status; Associating Task-Related Messages.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from zcp_actors.errors import INTERNAL_ERROR, CallEnding, CapabilityMissing, RequestTimeout, RPCError
+from zcp_actors.protocol.stateful_tasks import related
+from zcp_actors.wire import to_wire, v2025_11_25
+from zcp_actors.wire.model import replaced
+
+if TYPE_CHECKING:
+    from zcp_actors.protocol.tasks import OpenQuestion, Task
+    from zcp_actors.sessions.call import Call
+    from zcp_actors.tasks.following import Follow
+    from zcp_actors.tasks.service import TaskService
+
+
+class Bringer:
+    """Brings the questions of one task to one call's client."""
+
+    def __init__(self, service: TaskService, call: Call, follow: Follow) -> None:
+        self._service, self._call, self._follow = service, call, follow
+        self._bringing: dict[str, trio.CancelScope] = {}
+
+    async def see_through(self, *, errand: bool) -> Task | None:
+        """Until the task has ended; an errand, until nothing is asked. Returns the record then; None when it is gone."""
+        follow = self._follow
+        async with trio.open_nursery() as nursery:
+            while (task := follow.task) is not None and not task.ended and (task.questions or not errand):
+                for key in [key for key in self._bringing if key not in task.questions]:
+                    self._bringing.pop(key).cancel("the task does not ask this any more")
+                for key, question in task.questions.items():
+                    if key not in self._bringing and (follow.place, key) not in self._service.asking:
+                        scope = trio.CancelScope()
+                        self._bringing[key] = self._service.asking[follow.place, key] = scope
+                        nursery.start_soon(self._bring, key, question, scope)
+                await follow.changed()
+            nursery.cancel_scope.cancel("the task asks nothing more")
+        return follow.task
+
+    async def _bring(self, key: str, question: OpenQuestion, scope: trio.CancelScope) -> None:
+        """Ask one question; its answer, or the error that came instead, is the task's."""
+        service, place = self._service, self._follow.place
+        outcome: dict[str, Any] | None = None
+        try:
+            with scope:
+                outcome = await self._asked(key, question)
+                if outcome is not None:
+                    await service.answer(place, {key: outcome})
+        finally:
+            if service.asking.get((place, key)) is scope:
+                del service.asking[place, key]
+            if outcome is None:
+                for each in service.followers.of(place):
+                    each.poke()
+
+    async def _asked(self, key: str, question: OpenQuestion) -> dict[str, Any] | None:
+        """The outcome; None where this client cannot be asked at all: another one may."""
+        method = question.method
+        params: Any = v2025_11_25.DIALECT.request_params(method, question.params, sender="server")
+        params = replaced(params, meta={**(params.meta or {}), **related(self._follow.place.id)})
+        try:
+            return {"result": to_wire(await self._call.ask(method, params, key))}
+        except (CapabilityMissing, CallEnding):
+            return None
+        except RequestTimeout as error:
+            return {"error": {"code": INTERNAL_ERROR, "message": str(error), "data": None}}
+        except RPCError as error:
+            return {"error": {"code": error.code, "message": error.message, "data": error.data}}

@@ -1,0 +1,218 @@
+"""
+The requests about tasks, and those that may become one.
+
+Owns what each method does, once, for both generations; what a generation says of it is its automaton's
+(`stateful_tasks`, `stateless_tasks`). Refuses to know the running of tasks. The rule that keeps it honest: the
+principal is part of the name that is looked up, so another one's task is answered exactly like none.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from zcp_actors.errors import InvalidParams, MethodNotFound
+from zcp_actors.protocol.capabilities import ANSWERS
+from zcp_actors.protocol.tasks import Place, TaskPolicy
+from zcp_actors.tasks.asking import Bringer
+from zcp_actors.tasks.creating import Promotion, create
+from zcp_actors.tasks.following import Follow
+from zcp_actors.wire import to_wire
+
+if TYPE_CHECKING:
+    from zcp_actors.protocol.tasks import Task
+    from zcp_actors.sessions.context import Context
+    from zcp_actors.tasks.service import TaskService
+
+AT_ONCE = TaskPolicy(support="required", after=0.0)
+MAX_CURSOR = 256
+"""Characters of a cursor that are looked at; ours have some 80."""
+
+
+async def serve(service: TaskService, context: Context, method: str, params: Any) -> Any:
+    """Serve one request of a session. As `App.handle`."""
+    own = _OWN.get(method)
+    if own is None:
+        return await service.app.handle(context, method, params)
+    return await own(service, context, params)
+
+
+# ------------------------------------------------------------------------------------------------ what becomes a task
+async def _call_tool(service: TaskService, context: Context, params: Any) -> Any:
+    policy = service.app.task_policy("tools/call", params.name)
+    if policy is None:
+        return await service.app.handle(context, "tools/call", params)
+    call = context.call
+    wish = call.automaton.tasks.wish(call.served, policy)
+    if wish.after is None:
+        return await service.app.handle(context, "tools/call", params)
+    if wish.after <= 0:
+        return await _created(service, context, wish, policy)
+    timer = service.runtime.timers.after(wish.after, Promotion(service, call, wish, policy).submit)
+    try:
+        return await service.app.handle(context, "tools/call", params)
+    finally:
+        timer.disarm()
+
+
+async def _create(service: TaskService, context: Context, params: Any) -> Any:
+    policy = service.app.task_policy("tasks/create", params.kind)
+    if policy is None:
+        raise InvalidParams(f"unknown kind of task {params.kind!r:.200}")
+    call = context.call
+    return await _created(service, context, call.automaton.tasks.wish(call.served, policy), policy)
+
+
+async def _created(service: TaskService, context: Context, wish: Any, policy: TaskPolicy) -> Any:
+    call = context.call
+    cell = await create(service, call, wish, policy)
+    return call.automaton.tasks.created(cell.saved)
+
+
+# ------------------------------------------------------------------------------------------------ about tasks
+async def _get(service: TaskService, context: Context, params: Any) -> Any:
+    projection = _admitted(service, context)
+    return projection.shown(await _known(service, context, params.task_id))
+
+
+async def _result(service: TaskService, context: Context, params: Any) -> Any:
+    projection = _admitted(service, context)
+    place = _place(service, context, params.task_id)
+    with Follow(service.followers, place) as follow:
+        follow.begin(await service.find(place))
+        task = await Bringer(service, context.call, follow).see_through(errand=False)
+    if task is None:
+        raise _unknown(params.task_id)
+    service.audit(task, "result retrieved", context.principal)
+    return projection.payload(task)
+
+
+async def _errand(service: TaskService, context: Context, params: Any) -> Any:
+    place = _place(service, context, params.task_id)
+    session: Any = context.call.session
+    origin = service.follow_of(session, place)
+    try:
+        with Follow(service.followers, place) as follow:
+            follow.begin(await service.find(place))
+            await Bringer(service, context.call, follow).see_through(errand=True)
+    finally:
+        if origin is not None:
+            origin.erring = False
+
+
+async def _cancel(service: TaskService, context: Context, params: Any) -> Any:
+    projection = _admitted(service, context)
+    await _known(service, context, params.task_id)
+    said = params.get("reason")
+    reason = f"cancelled by its requestor: {said}" if isinstance(said, str) and said else "cancelled by its requestor"
+    task, ended_before = await service.cancel(_place(service, context, params.task_id), reason)
+    if task is None:
+        raise _unknown(params.task_id)
+    service.audit(task, "cancel refused" if ended_before else "cancelled", context.principal)
+    return projection.cancelled(task, ended_before=ended_before)
+
+
+async def _update(service: TaskService, context: Context, params: Any) -> Any:
+    projection = _admitted(service, context)
+    task = await _known(service, context, params.task_id)
+    outcomes = {}
+    for key, answer in params.input_responses.items():
+        question = task.questions.get(key)
+        if question is None:
+            continue  # answered, superseded or never asked: not worth an error
+        if not isinstance(answer, ANSWERS[question.method]):
+            got = type(answer).__name__
+            raise InvalidParams(f"params.inputResponses[{key!r:.200}] must answer {question.method}, not be {got}")
+        outcomes[key] = {"result": to_wire(answer)}
+    await service.answer(task.place, outcomes)
+    return projection.updated()
+
+
+async def _list(service: TaskService, context: Context, params: Any) -> Any:
+    projection = _admitted(service, context)
+    session: Any = context.call.session
+    if not session.identified:
+        raise MethodNotFound("tasks/list")
+    await service.ready()
+    principal, size = context.principal, service.limits.page_size
+    after = None if params.cursor is None else _position(params.cursor, service.app.name, principal)
+    page = await service.store.page(service.app.name, principal, after, size + 1)
+    more = _cursor(page[size - 1], service.app.name, principal) if len(page) > size else None
+    return projection.listed(page[:size], more)
+
+
+async def _listen(service: TaskService, context: Context, params: Any) -> Any:
+    """Which of the tasks are this client's, each as something that gives its newest record."""
+    await service.ready()
+    session: Any = context.call.session
+    known = []
+    for id in dict.fromkeys(params.notifications.task_ids):
+        place = _place(service, context, id)
+        follow = service.follow(session, context.call.automaton, place)
+        follow.begin(await service.find(place))
+        if follow.task is not None:
+            known.append(follow.newest)
+        if follow.task is None or follow.task.ended:
+            service.unfollow(follow)
+    return known
+
+
+_OWN: Final[dict[str, Any]] = {
+    "tools/call": _call_tool,
+    "tasks/create": _create,
+    "tasks/get": _get,
+    "tasks/result": _result,
+    "tasks/errand": _errand,
+    "tasks/cancel": _cancel,
+    "tasks/update": _update,
+    "tasks/list": _list,
+    "subscriptions/listen": _listen,
+}
+
+
+def _admitted(service: TaskService, context: Context) -> Any:
+    """How this client is answered. Raises when it may not speak of tasks, or does so too often."""
+    call = context.call
+    call.automaton.tasks.admit(call.served)
+    service.polls.count(context.principal, service.clock())
+    return call.automaton.tasks
+
+
+def _place(service: TaskService, context: Context, id: str) -> Place:
+    return Place(service.app.name, context.principal, id)
+
+
+async def _known(service: TaskService, context: Context, id: str) -> Task:
+    task = await service.find(_place(service, context, id))
+    if task is None:
+        raise _unknown(id)
+    return task
+
+
+def _unknown(id: str) -> InvalidParams:
+    return InvalidParams(f"unknown task {id!r:.200}: it never was, or has expired")
+
+
+# ------------------------------------------------------------------------------------------------ cursors
+def _cursor(task: Task, app: str, principal: str) -> str:
+    position = json.dumps([task.created, task.id], separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(_digest(position, app, principal) + position).decode()
+
+
+def _position(cursor: str, app: str, principal: str) -> tuple[float, str]:
+    try:
+        raw = base64.b64decode(cursor[:MAX_CURSOR].encode(), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(cursor) > MAX_CURSOR or not raw or raw[:8] != _digest(raw[8:], app, principal):
+        raise InvalidParams("params.cursor is not one that this server gave: list again from the start")
+    created, id = json.loads(raw[8:])
+    return created, id
+
+
+def _digest(position: bytes, app: str, principal: str) -> bytes:
+    text = json.dumps([app, principal]).encode() + position
+    return hashlib.blake2b(text, digest_size=8, person=b"zcp.tasks").digest()
