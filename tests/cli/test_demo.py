@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from jaeger_model import checked
 from rich.console import Console
 
 from zcp_actors import Command
@@ -25,15 +26,24 @@ SECONDS = 90
 """What the demo promises is a minute; a machine that does other work at the same time gets half as much again."""
 
 
-def test_the_demo_shows_every_step_and_ends_with_0():
+@pytest.fixture(scope="module")
+def performed(tmp_path_factory):
+    """The demo as a person runs it, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("demo")
     done = subprocess.run(
         [sys.executable, "-m", "zcp_actors.cli", "demo", "--no-color"],
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
         timeout=SECONDS,
         env={**os.environ, "COLUMNS": "160"},
     )
+    return folder, done
+
+
+def test_the_demo_shows_every_step_and_ends_with_0(performed):
+    _, done = performed
 
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     table = done.stdout.partition("What this demo has shown")[2].splitlines()
@@ -41,6 +51,16 @@ def test_the_demo_shows_every_step_and_ends_with_0():
     assert good == ["start", "discover", "call", "ask", "wait", "cancel", "survive", "restart", "leave"]
     assert "✗" not in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_the_demo_leaves_a_trace_file_of_jaegers_model_and_names_it(performed):
+    folder, done = performed
+    traces = checked((folder / "demo-trace.json").read_bytes())
+
+    assert [path.name for path in folder.iterdir()] == ["demo-trace.json"]
+    count = sum(len(trace["spans"]) for trace in traces)
+    assert f"Traces of this run: demo-trace.json ({count} spans)" in done.stdout
+    assert "zcp-actors trace show demo-trace.json" in done.stdout
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -23,8 +24,10 @@ from zcp_actors.cli.listing import all_tools
 from zcp_actors.cli.printing import print_result
 from zcp_actors.cli.target import client_of
 from zcp_actors.cli.terminal import Terminal, say
+from zcp_actors.cli.tracing import TraceOptions, Tracing, tracing
 from zcp_actors.errors import Refused, RequestTimeout
-from zcp_actors.sessions import Timeouts, ZCPClientSession, open_runtime
+from zcp_actors.opening import open_runtime
+from zcp_actors.sessions import Timeouts, ZCPClientSession
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +44,8 @@ class CallOptions:
     answers: tuple[str, ...] = ()
     sample: str | None = None
     raw: bool = False
+    otlp: str | None = None
+    trace_file: Path | None = None
 
     @property
     def timeouts(self) -> Timeouts | None:
@@ -55,13 +60,14 @@ def call_tool(options: CallOptions) -> int:
         client = client_of(
             options.server, era=options.era, sampling_handler=person.sample, elicitation_handler=person.elicit
         )
-        result = trio.run(_call, options, client, bars)
+        with tracing(TraceOptions(file=options.trace_file, otlp=options.otlp), "zcp-actors") as traces:
+            result = trio.run(_call, options, client, bars, traces)
     print_result(result, raw=options.raw)
     return FAILED if result.is_error else 0
 
 
-async def _call(options: CallOptions, client: ZCPClientSession, bars: Bars) -> Any:
-    async with open_runtime():
+async def _call(options: CallOptions, client: ZCPClientSession, bars: Bars, traces: Tracing) -> Any:
+    async with open_runtime(**traces.options):
         await _open(client, options.timeout)
         arguments = await _arguments(client, options)
         heard = bars.listener(options.tool)

@@ -9,6 +9,7 @@ typed, 3 no connection, 130 interrupted.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,15 @@ INTERRUPTED = 130
 
 ERAS = click.Choice(["2025-11-25", "2026-07-28"])
 LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
+
+_OTLP = click.option("--otlp", metavar="URL", help="Send traces to this collector, such as http://localhost:4318.")
+_TRACE_FILE = click.option(
+    "--trace-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write traces for the Jaeger UI, and for 'trace show'.",
+)
+_FILES = click.Path(path_type=Path)
 
 EXAMPLES = """\b
 Examples:
@@ -103,6 +113,8 @@ def _keep_quiet() -> None:
 @click.option("--unprotected", is_flag=True, help="Let HTTP clients of other machines in, though nobody is asked who.")
 @click.option("--era", type=ERAS, help="Serve this protocol revision only (default: both).")
 @click.option("--log-level", type=LEVELS, default="warning", show_default=True, help="What goes to standard error.")
+@_OTLP
+@_TRACE_FILE
 def serve(app: str, era: str | None, log_level: str, http: str | None, **given: Any) -> int:
     """Serve APP, module:app or path/to/file.py:app, over standard input and output.
 
@@ -117,10 +129,12 @@ def serve(app: str, era: str | None, log_level: str, http: str | None, **given: 
       zcp-actors serve zcp_actors.demo.desk:app --era 2025-11-25 --log-level info
     """  # noqa: D301 - the backspace is click's mark for lines that stay as they are
     from zcp_actors.cli.serving import serve_app, serve_app_over_http
+    from zcp_actors.cli.tracing import TraceOptions
 
+    traces = TraceOptions(file=given.pop("trace_file"), otlp=given.pop("otlp"))
     if http is None:
-        return serve_app(app, era, log_level)
-    return serve_app_over_http(app, era, log_level, http, **given)
+        return serve_app(app, era, log_level, traces)
+    return serve_app_over_http(app, era, log_level, http, traces, **given)
 
 
 @program.command(short_help="List the tools of a server.")
@@ -154,6 +168,8 @@ def tools(server: str, era: str | None, *, raw: bool) -> int:
 @click.option("--answer", "answers", multiple=True, metavar="FIELD=VALUE", help="Accept forms, with this in the field.")
 @click.option("--sample", metavar="TEXT", help="Answer every sampling request with this text.")
 @click.option("--raw", is_flag=True, help="Print the whole result as JSON.")
+@_OTLP
+@_TRACE_FILE
 def call(**given: Any) -> int:
     """Call TOOL of SERVER and print its result.
 
@@ -181,11 +197,59 @@ def call(**given: Any) -> int:
 @program.command(short_help="Show the whole on real servers.")
 @click.option("--interactive", is_flag=True, help="You answer what the servers ask, at this terminal.")
 @click.option("--no-color", is_flag=True, help="Print without colours.")
-def demo(*, interactive: bool, no_color: bool) -> int:
+@_OTLP
+@_TRACE_FILE
+@click.option("--no-trace-file", is_flag=True, help="Write no trace file (default: ./demo-trace.json).")
+def demo(**given: Any) -> int:
     """Run one process with four servers: call, ask, cancel, kill and restart them, and check each step.
 
-    Takes under a minute, uses no network, and leaves nothing behind. Exit code 1 when a step is not as it should be.
+    Takes under a minute, uses no network, and leaves nothing behind but its traces. Exit code 1 when a step is not as
+    it should be.
     """
-    from zcp_actors.demo.program import run_demo
+    from zcp_actors.demo.program import DemoOptions, run_demo
 
-    return run_demo(interactive=interactive, no_color=no_color)
+    return run_demo(DemoOptions(**given))
+
+
+@program.group(short_help="Look at trace files.")
+def trace() -> None:
+    """Look at the files that --trace-file writes, and at what any Jaeger UI saves as JSON."""
+
+
+@trace.command(short_help="Draw traces in the terminal.")
+@click.argument("files", nargs=-1, required=True, type=_FILES)
+@click.option("--trace", metavar="ID", help="Only the trace whose id begins like this.")
+@click.option("--min-duration", metavar="TIME", help="Only spans that took at least this long: 10ms, 1.5s.")
+@click.option("--errors", is_flag=True, help="Only spans that failed or were cancelled.")
+@click.option("--all", is_flag=True, help="Draw all traces, not only the longest ones.")
+@click.option("--no-color", is_flag=True, help="Print without colours.")
+def show(**given: Any) -> int:
+    """Draw the traces of FILES as trees: a bar for each span, dotted where it is a wait, and how long it took.
+
+    A span that is kept by a filter is shown below all that encloses it.
+
+    \b
+    Examples:
+      zcp-actors trace show demo-trace.json
+      zcp-actors trace show demo-trace.json --errors
+      zcp-actors trace show client.json server.json --min-duration 100ms
+    """  # noqa: D301 - as above
+    from zcp_actors.cli.trace_show import ShowOptions, show_traces
+
+    return show_traces(ShowOptions(**given))
+
+
+@trace.command(short_help="Make one file of several.")
+@click.argument("out", type=_FILES)
+@click.argument("files", nargs=-1, required=True, type=_FILES)
+def join(out: Path, files: tuple[Path, ...]) -> int:
+    """Write the traces of FILES to OUT: of several processes, or a .part file that a killed one left.
+
+    \b
+    Examples:
+      zcp-actors trace join all.json client.json server.json
+      zcp-actors trace join saved.json out.json.4711.part
+    """  # noqa: D301 - as above
+    from zcp_actors.cli.trace_join import join_files
+
+    return join_files(out, files)

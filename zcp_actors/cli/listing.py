@@ -14,7 +14,7 @@ import trio
 
 from zcp_actors.cli.failure import printable
 from zcp_actors.cli.target import client_of
-from zcp_actors.sessions import open_runtime
+from zcp_actors.opening import open_runtime
 from zcp_actors.wire import to_wire
 
 if TYPE_CHECKING:

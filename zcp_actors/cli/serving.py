@@ -20,27 +20,45 @@ import click
 import trio
 
 from zcp_actors.cli.target import load_app
-from zcp_actors.sessions import ServerHandle, open_runtime
+from zcp_actors.cli.tracing import TraceOptions, Tracing, tracing
+from zcp_actors.opening import open_runtime
+from zcp_actors.sessions import ServerHandle
 from zcp_actors.transports import HTTPConfig, serve_http, serve_stdio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def serve_app(text: str, era: str | None, log_level: str) -> int:
+NO_TRACES = TraceOptions()
+"""None but those that the environment asks for."""
+
+
+def serve_app(text: str, era: str | None, log_level: str, traces: TraceOptions = NO_TRACES) -> int:
     """Serve the app that `text` names until the input ends or a signal comes; return the exit code."""
-    ended_by = trio.run(_serve, _loaded(text, era, log_level))
+    handle = _loaded(text, era, log_level)
+    with tracing(traces, handle.app.name) as found:
+        ended_by = trio.run(_serve, handle, found)
     return 128 + signal.SIGINT if ended_by is signal.SIGINT else 0
 
 
 def serve_app_over_http(
-    text: str, era: str | None, log_level: str, address: str, *, hosts: Any, origins: Any, unprotected: bool
+    text: str,
+    era: str | None,
+    log_level: str,
+    address: str,
+    traces: TraceOptions = NO_TRACES,
+    *,
+    hosts: Any,
+    origins: Any,
+    unprotected: bool,
 ) -> int:
     """Serve the app that `text` names at `[HOST]:PORT` until a signal comes; return the exit code."""
     host, port = read_address(address)
     config = HTTPConfig(allowed_hosts=hosts, allowed_origins=origins)
     serve = partial(serve_http, host=host, port=port, config=config, unprotected=unprotected)
-    ended_by = trio.run(_serve_http, _loaded(text, era, log_level), serve)
+    handle = _loaded(text, era, log_level)
+    with tracing(traces, handle.app.name) as found:
+        ended_by = trio.run(_serve_http, handle, serve, found)
     return 128 + signal.SIGINT if ended_by is signal.SIGINT else 0
 
 
@@ -62,8 +80,8 @@ def _loaded(text: str, era: str | None, log_level: str) -> ServerHandle:
     return handle if era is None else attrs.evolve(handle, era=era)
 
 
-async def _serve_http(handle: ServerHandle, serve: Any) -> signal.Signals | None:
-    async with open_runtime() as runtime, trio.open_nursery() as nursery:
+async def _serve_http(handle: ServerHandle, serve: Any, traces: Tracing) -> signal.Signals | None:
+    async with open_runtime(**traces.options) as runtime, trio.open_nursery() as nursery:
         ended: list[signal.Signals | None] = []
 
         async def serving(task_status: trio.TaskStatus[list[str]]) -> None:
@@ -74,8 +92,8 @@ async def _serve_http(handle: ServerHandle, serve: Any) -> signal.Signals | None
     return ended[0]
 
 
-async def _serve(handle: Any) -> signal.Signals | None:
-    async with open_runtime() as runtime:
+async def _serve(handle: Any, traces: Tracing) -> signal.Signals | None:
+    async with open_runtime(**traces.options) as runtime:
         return await serve_stdio(runtime, handle)
 
 

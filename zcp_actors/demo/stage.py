@@ -35,19 +35,19 @@ LOOK = 0.01
 """Seconds between two looks at what is waited for: shorter than anybody sees."""
 
 
-def commands_of(folder: Path, repository: Path) -> dict[str, Command]:
-    """Return the four backends' commands; what they keep stays in `folder`."""
-    environment = {STATE_DIR: str(folder)}
+def commands_of(folder: Path, repository: Path, more: Mapping[str, str] | None = None) -> dict[str, Command]:
+    """Return the four backends' commands; what they keep stays in `folder`. `more` is environment for the desks."""
+    environment = {STATE_DIR: str(folder), **(more or {})}
 
-    def python(*words: str) -> Command:
-        return Command([sys.executable, *words], env=environment, cwd=folder)
+    def python(*words: str, **variables: str) -> Command:
+        return Command([sys.executable, *words], env={**environment, **variables}, cwd=folder)
 
     desk = ("-m", "zcp_actors.cli", "serve", "zcp_actors.demo.desk:app", "--log-level", "error", "--era")
     return {
         TIME: python("-m", "mcp_server_time", "--local-timezone", "UTC"),
         GIT: python("-m", "mcp_server_git", "--repository", str(repository)),
-        NEW: python(*desk, "2026-07-28"),
-        OLD: python(*desk, "2025-11-25"),
+        NEW: python(*desk, "2026-07-28", OTEL_SERVICE_NAME=NEW),
+        OLD: python(*desk, "2025-11-25", OTEL_SERVICE_NAME=OLD),
     }
 
 
