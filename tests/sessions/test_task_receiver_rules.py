@@ -30,7 +30,7 @@ class Transitions(NullRecorder):
         self.heard = []
 
     def transition(self, subject, path, old, new, **facts):
-        if subject == "task":
+        if subject in ("task", "task request"):
             self.heard.append((path.rpartition("/")[2], old, new, facts))
 
 
@@ -310,24 +310,32 @@ async def test_requests_that_wait_are_bounded(autojump_clock, monkeypatch):
 
 
 async def test_what_becomes_of_tasks_is_recorded(autojump_clock):
-    """32: creation, end and expiry, with whose they are; no contents."""
+    """32: creation, retrieval and end, with whose they are; no contents."""
     heard = Transitions()
     async with asked(recorder=heard, name="desk") as server:
         first = (await server.elicit({"ttl": 5000}))["taskId"]
-        second = (await server.sample())["taskId"]
+        second = (await server.sample({"ttl": 9000}))["taskId"]
+        third = (await server.elicit({"ttl": 7000}))["taskId"]
         await server.cancel(second)
-        server.answer({"n": 1})
-        await trio.sleep(6)
+        server.runtime.answer(server.runtime.pending()[0].id, {"n": 1})
+        await server.result(first)
+        await trio.sleep(10)
 
-    form = {"method": "elicitation/create", "backend": "desk", "id": first}
-    prompt = {"method": "sampling/createMessage", "backend": "desk", "id": second}
+    form = {"method": "elicitation/create", "target": "", "backend": "desk", "reason": "", "by": "task"}
+    prompt = {**form, "method": "sampling/createMessage", "id": second, "ttl": 9.0}
     assert heard.heard == [
-        ("task-1", "", "working", form),
+        ("task-1", "", "working", {**form, "id": first, "ttl": 5.0}),
         ("task-2", "", "working", prompt),
-        ("task-2", "working", "cancelled", {**prompt, "reason": "cancelled by the server"}),
-        ("task-1", "working", "completed", {**form, "reason": ""}),
-        ("task-1", "completed", "forgotten", {**form, "reason": ""}),
-        ("task-2", "cancelled", "forgotten", {**prompt, "reason": "cancelled by the server"}),
+        ("task-3", "", "working", {**form, "id": third, "ttl": 7.0}),
+        ("task-2", "working", "cancelled", {**prompt, "reason": "cancelled by the server", "by": "requestor"}),
+        ("task-1", "working", "completed", {**form, "id": first, "ttl": 5.0}),
+        ("task-1", "completed", "result asked for", {"id": first, "backend": "desk"}),
+        (
+            "task-3",
+            "working",
+            "cancelled",
+            {**form, "id": third, "ttl": 7.0, "reason": "its task has expired", "by": "receiver"},
+        ),
     ]
 
 

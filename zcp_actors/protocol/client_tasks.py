@@ -176,7 +176,7 @@ class ClientTasks:
         row = self.rows.pop(name)
         gone = InvalidParams("the task has expired: its result is not kept any longer")
         replies = [refused(id, gone) for id in self._released(name)]
-        return [*self._withdrawn(row, reason), Tracked(row.number, row.task, None), *replies]
+        return [*self._withdrawn(row, reason), Tracked(row.number, row.task, None, reason), *replies]
 
     def _released(self, name: str) -> Iterable[RequestId]:
         ids = [id for id, task in self.waiting.items() if task == name]

@@ -142,6 +142,8 @@ class Tracked:
     """That of its question."""
     old: Task | None
     new: Task | None
+    reason: str = ""
+    """Why it is forgotten."""
 
 
 Effect = (

@@ -11,7 +11,6 @@ here, for 25 hours at most. They are bound to its session, so no other server ca
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from functools import partial
@@ -29,13 +28,8 @@ if TYPE_CHECKING:
     from zcp_actors.protocol.tasks import Task
     from zcp_actors.sessions.client import ClientSession
 
-log = logging.getLogger("zcp_actors.sessions")
-
 NAME_BYTES = 24
 """192 bits of chance in a task's id. The specification wants ids that cannot be guessed; 128 bits cannot."""
-
-FORGOTTEN = "forgotten"
-"""What an observer reads of a task that is not kept any more."""
 
 
 class Receiver:
@@ -58,8 +52,15 @@ class Receiver:
         automaton = self.session.automaton
         assert isinstance(automaton, StatefulClient)
         if entrust.request.method == "tasks/result":
-            log.debug("%s asks for the result of task %s", self.session.name, entrust.params.task_id)
+            self._audit(automaton.tasks, entrust.params.task_id)
         return automaton.entrusted(entrust, secrets.token_urlsafe(NAME_BYTES), self._now())
+
+    def _audit(self, tasks: ClientTasks, id: str) -> None:
+        """The specification wants it on record who fetches results."""
+        row, recorder = tasks.rows.get(id), self.session.runtime.recorder
+        if row is not None and recorder.enabled:
+            path, status = self._path(row.number), row.task.status.value
+            recorder.transition("task request", path, status, "result asked for", id=id, backend=self.session.name)
 
     def answered(self, question: Incoming, outcome: Any) -> list[Effect]:
         """The pending request of a task has ended."""
@@ -74,24 +75,32 @@ class Receiver:
             self._begin(new)
         if new is None and old is not None and (timer := self._timers.pop(old.id, None)) is not None:
             timer.disarm()
+        if self.session.runtime.recorder.enabled:
+            self._record(tracked)
+
+    def _record(self, tracked: Tracked) -> None:
+        """Say what an audit needs: whose task, for what, how it ended; no contents. What ends is told of once."""
+        old, new = tracked.old, tracked.new
+        task = new or old
+        if task is None or (new is None and task.ended):
+            return
+        status = "cancelled" if new is None else new.status.value
+        facts: dict[str, Any] = {"id": task.id, "method": task.origin.method, "target": "", "ttl": task.ttl}
+        facts |= {"backend": self.session.name, "reason": tracked.reason or task.message or ""}
+        facts["by"] = "receiver" if new is None else "requestor" if status == "cancelled" else "task"
         recorder = self.session.runtime.recorder
-        if recorder.enabled:
-            path = f"{self.session.me.path}/task-{tracked.number}"
-            told = [FORGOTTEN if each is None else each.status.value for each in (old, new)]
-            recorder.transition("task", path, "" if old is None else told[0], told[1], **self._facts(old, new))
+        recorder.transition(
+            "task", self._path(tracked.number), "" if old is None else old.status.value, status, **facts
+        )
+
+    def _path(self, number: int) -> str:
+        return f"{self.session.me.path}/task-{number}"
 
     def _begin(self, task: Task) -> None:
         automaton = self.session.automaton
         if isinstance(automaton, StatefulClient) and task.ttl is not None:
             expire = partial(self._expire, automaton.tasks, task.id)
             self._timers[task.id] = self.session.runtime.timers.after(task.ttl, expire)
-
-    def _facts(self, old: Task | None, new: Task | None) -> dict[str, Any]:
-        """What an audit needs: whose task, for what, and how it ended; no contents."""
-        task = new or old
-        assert task is not None
-        facts: dict[str, Any] = {"method": task.origin.method, "backend": self.session.name, "id": task.id}
-        return facts | ({"reason": task.message or ""} if task.ended else {})
 
     def _expire(self, tasks: ClientTasks, name: str) -> None:
         self.session.perform(tasks.expire(name))
