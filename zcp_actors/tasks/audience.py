@@ -27,21 +27,19 @@ MAX_HANDLES = 10_000
 
 
 class Audience:
-    """Who watches which app. Everything happens in trio's thread."""
+    """Who watches which app. They come, go and hear in trio's thread."""
 
     def __init__(self) -> None:
         self._heard: dict[str, list[Heard]] = {}
-
-    def __contains__(self, app: str) -> bool:
-        return app in self._heard
+        self._apps: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self._heard)
 
     @property
     def apps(self) -> tuple[str, ...]:
-        """The apps that somebody watches."""
-        return tuple(self._heard)
+        """The apps that somebody watches; any thread may read it."""
+        return self._apps
 
     def add(self, app: str, heard: Heard, alone: Callable[[], None] = lambda: None) -> Callable[[], None]:
         """`heard` belongs to it until the returned function is called, any number of times.
@@ -49,6 +47,7 @@ class Audience:
         `alone` is called when the last watcher has left.
         """
         self._heard.setdefault(app, []).append(heard)
+        self._apps = tuple(self._heard)
         here = [heard]
 
         def leave() -> None:
@@ -56,6 +55,7 @@ class Audience:
                 self._heard[app].remove(here.pop())
                 if not self._heard[app]:
                     del self._heard[app]
+                    self._apps = tuple(self._heard)
                 if not self._heard:
                     alone()
 

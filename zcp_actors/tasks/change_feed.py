@@ -29,23 +29,28 @@ microseconds."""
 
 
 class ChangeFeed:
-    """A `Chore` of the writer. Its methods run in the writer's thread; the audience hears in trio's."""
+    """A `Chore` of the writer: reads in the writer's thread; the audience comes, goes and hears in trio's."""
 
     def __init__(self, audience: Audience, file: Path) -> None:
         self._audience, self._file = audience, file
-        self._seen = 0
+        self._seen: int | None = None
+        """The last change that was told; None until somebody watches."""
         self._version: int | None = None
         self.pause: float | None = None
 
-    def begin(self, connection: Connection) -> None:
-        """Somebody watches: what is written from now on is told."""
-        self._seen, _, _ = tables.counts(connection)
-        self._version = None
+    def begin(self) -> None:
+        """Somebody watches: what is written after the next `look` is told."""
+        self._seen = self._version = None
         self.pause = POLL_SECONDS
 
-    def end(self, _: Connection) -> None:
+    def end(self) -> None:
         """Nobody watches."""
         self.pause = None
+
+    def look(self, connection: Connection) -> None:
+        """A work of the writer: what is before it is known. Should it fail, so did all that was to be told."""
+        if self._seen is None:
+            self._seen, _, _ = tables.counts(connection)
 
     def __call__(self, connection: Connection, wrote: bool, /) -> Callable[[], None] | None:  # noqa: FBT001 - see Chore
         """See `Chore`. What could not be read now is read with the next look."""
@@ -63,15 +68,16 @@ class ChangeFeed:
         connection.execute("BEGIN")
         try:
             newest, _, _ = tables.counts(connection)
-            news = [told for app in self._audience.apps for told in self._news_of(connection, app)]
+            seen = newest if self._seen is None else self._seen
+            news = [told for app in self._audience.apps for told in self._news_of(connection, app, seen)]
         finally:
             connection.execute("COMMIT")
         self._seen = newest
         return sorted(news, key=lambda told: told[0])
 
-    def _news_of(self, connection: Connection, app: str) -> list[tuple[int, Place, Task | None]]:
+    def _news_of(self, connection: Connection, app: str, seen: int) -> list[tuple[int, Place, Task | None]]:
         news: list[tuple[int, Place, Task | None]] = []
-        for change, number, place in tables.changed(connection, app, self._seen):
+        for change, number, place in tables.changed(connection, app, seen):
             # Whoever asks for a task of an unknown format is told so; there is nobody to tell here.
             with suppress(UsageError):
                 task = None if number is None else tables.read_number(connection, number, self._file)

@@ -58,21 +58,22 @@ class SqliteKeeping:
 
 
 class LeaseKeeper:
-    """A `Chore` of the writer: renews what is due. Its methods run in the writer's thread."""
+    """A `Chore` of the writer: renews what is due, in the writer's thread. Owners come and go in trio's."""
 
     def __init__(self, lease: float, now: Callable[[], float]) -> None:
         self._lease, self._now = lease, now
         self._keepings: dict[str, SqliteKeeping] = {}
+        """Replaced and never changed, because two threads read it."""
         self.pause: float | None = None
 
     def begin(self, keeping: SqliteKeeping) -> None:
-        """Keep the leases of one more owner; the first renewal follows this commit."""
-        self._keepings[keeping.owner] = keeping
+        """Keep the leases of one more owner, from the next commit on."""
+        self._keepings = self._keepings | {keeping.owner: keeping}
         self.pause = self._lease / LOOKS
 
     def end(self, keeping: SqliteKeeping) -> None:
         """Renew no more."""
-        self._keepings.pop(keeping.owner, None)
+        self._keepings = {owner: other for owner, other in self._keepings.items() if other is not keeping}
         self.pause = self._lease / LOOKS if self._keepings else None
 
     def took(self, leases: Iterable[Lease]) -> None:
@@ -91,7 +92,7 @@ class LeaseKeeper:
     def __call__(self, connection: Connection, wrote: bool, /) -> Callable[[], None] | None:  # noqa: FBT001 - see Chore
         """See `Chore`. A renewal that fails is tried again with the next look, and `until` stays what it was."""
         news: list[Callable[[], None]] = []
-        for keeping in tuple(self._keepings.values()):
+        for keeping in self._keepings.values():
             if self._due(keeping):
                 with suppress(sqlite3.Error):
                     gone = self._renew(connection, keeping)

@@ -201,14 +201,15 @@ class SqliteTaskStore:
     def keep(self, owner: str, lost: Callable[[Collection[Place]], None]) -> SqliteKeeping:
         """See `ports.TaskStore`, and `lease_keeper` for what a renewal that comes late does.
 
-        The first renewal is done before any method that is called after this one returns; until then `until` is now.
-        `lost` is called in trio's thread. Raises `UsageError` for an owner who is kept already.
+        Until the first renewal `until` is now; a task that is created, or claimed, is told of after it. `lost` is called
+        in trio's thread. Raises `UsageError` for an owner who is kept already.
         """
         self._check()
         if owner in self._kept:
             raise audience.kept_already(owner)
         keeping = SqliteKeeping(owner, lost, self._now())
-        self._submit(lambda _: self._keeper.begin(keeping))
+        self._keeper.begin(keeping)
+        self._wake(lambda _: None, lambda: self._keeper.end(keeping))
         self._kept.add(owner)
         keeping.on_close = lambda: self._stop_keeping(keeping)
         return keeping
@@ -228,8 +229,9 @@ class SqliteTaskStore:
         """
         self._check()
         if not self._audience:
-            self._submit(self._feed.begin, reads=True)
-        return self._audience.add(app, heard, self._nobody_watches)
+            self._feed.begin()
+            self._wake(self._feed.look, self._feed.end)
+        return self._audience.add(app, heard, self._feed.end)
 
     # ---- handles
     async def save_handle(self, host: str, handle: Mapping[str, Any]) -> None:
@@ -260,6 +262,14 @@ class SqliteTaskStore:
     async def _read(self, work: Callable[[Connection], T]) -> T:
         return await self._submit(work, reads=True).wait()
 
+    def _wake(self, work: Callable[[Connection], None], otherwise: Callable[[], None]) -> None:
+        """Have the writer's thread look at its chores after this work."""
+        try:
+            self._submit(work, reads=True)
+        except BaseException:
+            otherwise()
+            raise
+
     def _undo(self, work: Callable[[Connection], None]) -> None:
         """Works are done in order: this one comes after the one whose waiter left, and knows what that one did."""
         with suppress(Overloaded, UsageError):
@@ -267,12 +277,7 @@ class SqliteTaskStore:
 
     def _stop_keeping(self, keeping: SqliteKeeping) -> None:
         self._kept.discard(keeping.owner)
-        with suppress(Overloaded, UsageError):
-            self._submit(lambda _: self._keeper.end(keeping))
-
-    def _nobody_watches(self) -> None:
-        with suppress(Overloaded, UsageError):
-            self._submit(self._feed.end, reads=True)
+        self._keeper.end(keeping)
 
     async def _sweep(self, app: str) -> int:
         reply = self._submit(lambda connection: self._rules.sweep(connection, app), kept=self._keeper.removed)
