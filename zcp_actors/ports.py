@@ -15,8 +15,8 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
     from contextlib import AbstractAsyncContextManager
-    from types import TracebackType
     from contextvars import Context
+    from types import TracebackType
 
 
 @attrs.frozen

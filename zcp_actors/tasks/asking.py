@@ -33,7 +33,7 @@ class Bringer:
         self._bringing: dict[str, trio.CancelScope] = {}
 
     async def see_through(self, *, errand: bool) -> Task | None:
-        """Until the task has ended; an errand, until nothing is asked. Returns the record then; None when it is gone."""
+        """Until the task has ended; an errand, until nothing is asked. The record then; None when it is gone."""
         follow = self._follow
         async with trio.open_nursery() as nursery:
             while (task := follow.task) is not None and not task.ended and (task.questions or not errand):
