@@ -10,6 +10,7 @@ import pytest
 from zcp_actors.app.injection import is_async, name_of, read, underlying
 from zcp_actors.errors import SchemaError
 from zcp_actors.sessions.context import Context
+from zcp_actors.tasks.context import TaskContext
 
 
 class Special(Context):
@@ -55,6 +56,16 @@ def test_a_task_parameter_without_annotation_or_with_default_none_is_filled_by_t
     assert read(defaulted).task == "task"
     assert read(claimed).task is None
     assert read(bare, declared={"task"}).task is None
+
+
+def test_a_parameter_annotated_with_the_task_s_type_is_filled_by_the_runtime_whatever_its_name() -> None:
+    def required(job: TaskContext) -> None: ...
+    def optional(a: int, job: TaskContext | None) -> None: ...
+    def unresolvable(job: tasks.TaskContext | None, other: NoSuchName) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    assert read(required).task == read(optional).task == read(unresolvable).task == "job"
+    assert list(read(optional).client) == ["a"]
+    assert read(optional, declared={"a", "job"}).task == "job"
 
 
 def test_a_parameter_by_position_only_is_refused_at_registration() -> None:

@@ -146,9 +146,9 @@ class FastZCP(Serving):
     def add_tool(self, function: Callable[..., Any], **options: Unpack[ToolOptions]) -> RegisteredTool:
         """Register `function`, coroutine function or plain, as a tool.
 
-        A parameter annotated `Context` (or a bare `ctx`) gets the call's context, a bare `task` its task; the rest are
-        arguments. Raises `SchemaError` for a name that is taken or not allowed, and for a signature or schema that
-        cannot work.
+        A parameter annotated `Context` (or a bare `ctx`) gets the call's context, one annotated `TaskContext` (or a
+        bare `task`) its task, None in a plain call; the rest are arguments. Raises `SchemaError` for a name that is
+        taken or not allowed, and for a signature or schema that cannot work.
         """
         name = tool.checked_name(options.get("name") or injection.name_of(function))
         execution = _execution(name, options)
@@ -186,8 +186,8 @@ class FastZCP(Serving):
         """Register `function`, coroutine function or plain, as what runs the tasks of `kind`.
 
         A lone parameter `payload` (or `input`) gets a dict of the input and, as `payload["task"]`, the task. Any other
-        signature is read like a tool's: the task for a bare `task`, the context for `ctx: Context`, the parts of the
-        input for the rest. What it returns is the result: a JSON object itself, anything else as `{"result": ...}`.
+        signature is read like a tool's, with the parts of the input for its arguments. What it returns is the result: a
+        JSON object itself, anything else as `{"result": ...}`.
         Raises `SchemaError` for a kind that is taken or not allowed, and for a signature or schema that cannot work.
         """
         where = f"task kind {tool.checked_name(kind, 'task kind')!r}"

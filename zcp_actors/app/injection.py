@@ -19,6 +19,7 @@ import attrs
 
 from zcp_actors.errors import SchemaError
 from zcp_actors.sessions.context import Context
+from zcp_actors.tasks.context import TaskContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -62,7 +63,7 @@ def read(handler: Callable[..., Any], *, declared: Collection[str] = ()) -> Sign
     hints = _hints(handler)
     named = {name: given for name, given in parameters.items() if given.kind in _KEYWORD_KINDS}
     context = tuple(name for name, given in named.items() if _takes_context(given, hints.get(name), declared))
-    task = next((name for name, given in named.items() if _takes_task(given, declared)), None)
+    task = next((name for name, given in named.items() if _takes_task(given, hints.get(name), declared)), None)
     client = {name: given for name, given in named.items() if name not in context and name != task}
     kinds = {given.kind for given in parameters.values()}
     return Signature(context, task, client, inspect.Parameter.VAR_KEYWORD in kinds)
@@ -132,11 +133,14 @@ def _hints(handler: Callable[..., Any]) -> dict[str, Any]:
 def _takes_context(given: inspect.Parameter, hint: Any, declared: Collection[str]) -> bool:
     if given.annotation is inspect.Parameter.empty:
         return given.name in _CONTEXT_NAMES and given.name not in declared
-    return any(_is_context(part) for part in _alternatives(hint))
+    return any(_is_a(Context, part) for part in _alternatives(hint))
 
 
-def _takes_task(given: inspect.Parameter, declared: Collection[str]) -> bool:
-    free = given.annotation is inspect.Parameter.empty or given.default is None
+def _takes_task(given: inspect.Parameter, hint: Any, declared: Collection[str]) -> bool:
+    annotated = given.annotation is not inspect.Parameter.empty
+    if annotated and any(_is_a(TaskContext, part) for part in _alternatives(hint)):
+        return True
+    free = not annotated or given.default is None
     return given.name == "task" and free and given.name not in declared
 
 
@@ -158,7 +162,7 @@ def _is_mapping(hint: Any) -> bool:
     return kind in (typing.Any, dict, Mapping, MutableMapping)
 
 
-def _is_context(part: Any) -> bool:
+def _is_a(kind: type, part: Any) -> bool:
     if isinstance(part, str):
-        return part.rpartition(".")[2] == Context.__name__
-    return isinstance(part, type) and issubclass(part, Context)
+        return part.rpartition(".")[2] == kind.__name__
+    return isinstance(part, type) and issubclass(part, kind)

@@ -8,8 +8,7 @@ client sent.
 
 from __future__ import annotations
 
-import importlib.util
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
@@ -19,6 +18,7 @@ from zcp_actors.app.catalogue import Catalogue, Listeners
 from zcp_actors.app.shapes import copied
 from zcp_actors.errors import RESOURCE_NOT_FOUND_2025, InvalidParams, MethodNotFound, RPCError
 from zcp_actors.ports import Changed
+from zcp_actors.tasks.service import TaskService
 from zcp_actors.wire import (
     CompleteRequestParams,
     CompleteResult,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from zcp_actors.app.resource import Caching, RegisteredResource, RegisteredTemplate
     from zcp_actors.app.task_kind import RegisteredKind
     from zcp_actors.app.tool import RegisteredTool
-    from zcp_actors.ports import Tasks, TaskStore
+    from zcp_actors.ports import App, Tasks, TaskStore
     from zcp_actors.protocol.tasks import TaskPolicy
     from zcp_actors.wire import CallToolRequestParams, CallToolResult, CreateTaskRequestParams, Result
 
@@ -139,11 +139,9 @@ class Serving:
 
     def host_tasks(self, runtime: Any, store: TaskStore | None, *, served: bool) -> Tasks | None:
         """Return who runs this app's tasks in `runtime`; None while the app has no tool or kind that may be one."""
-        if not self.task_targets() or not importlib.util.find_spec("zcp_actors.tasks.service"):
+        if not self.task_targets():
             return None
-        service: Any = importlib.import_module("zcp_actors.tasks.service")
-        tasks: Tasks = service.TaskService.of(self, runtime, store, served=served)
-        return tasks
+        return TaskService.of(cast("App", self), runtime, store, served=served)
 
     def _completes(self) -> bool:
         return (
