@@ -17,12 +17,18 @@ PROGRAMS = Path(__file__).parent / "programs"
 @asynccontextmanager
 async def served(program, *words):
     """Run a test program; its first line is the URL it is reached at."""
-    argv = [sys.executable, str(PROGRAMS / program), *words]
-    async with child(argv, stdout=subprocess.PIPE) as process:
+    async with serving([sys.executable, str(PROGRAMS / program), *words]) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving(argv, **options):
+    """Run a command whose first line is the URL it is reached at."""
+    async with child(argv, stdout=subprocess.PIPE, **options) as process:
         line = bytearray()
         while not line.endswith(b"\n"):
             piece = await process.stdout.receive_some()
-            assert piece, f"{program} ended before it served"
+            assert piece, f"{argv} ended before it served"
             line += piece
         yield line.decode().strip()
 
