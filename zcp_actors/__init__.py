@@ -30,6 +30,8 @@ from zcp_actors.sessions import PendingRequest as PendingRequest
 from zcp_actors.sessions import Policy as Policy
 from zcp_actors.sessions import Runtime as Runtime
 from zcp_actors.sessions import ServerHandle as ServerHandle
+from zcp_actors.sessions import TaskHandle as TaskHandle
+from zcp_actors.sessions import TaskView as TaskView
 from zcp_actors.sessions import Timeouts as Timeouts
 from zcp_actors.sessions import ZCPClientSession as ZCPClientSession
 from zcp_actors.transports import Command as Command
@@ -72,6 +74,8 @@ __all__ = [
     "ServerHandle",
     "Strategy",
     "Supervisor",
+    "TaskHandle",
+    "TaskView",
     "Timeouts",
     "ZCPClientSession",
     "create_asgi_app",

@@ -303,6 +303,10 @@ async def test_exactly_what_has_a_provider_is_advertised(era, options, declared,
     calls = {"sampling": {"createMessage": {}}, "elicitation": {"create": {}}}
     requests = {name: calls[name] for name in calls if name in declared}
     tasks = {"tasks": {"list": {}, "cancel": {}, "requests": requests}} if requests and era == STATEFUL else {}
+    if era == STATELESS:
+        # Every call may become a task; a change of roots is nothing to tell where every request stands alone.
+        declared = {name: {} if name == "roots" else modes for name, modes in declared.items()}
+        tasks = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
     assert seen == [{**declared, **tasks}]
 
 

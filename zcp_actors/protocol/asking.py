@@ -14,7 +14,15 @@ import attrs
 
 from zcp_actors.errors import InvalidResult, Overloaded, RPCError, ZCPError
 from zcp_actors.protocol.effects import Deliver, Effect, Progress, Send, Settle, Withdraw
-from zcp_actors.wire import CancelledNotificationParams, ErrorResponse, Notification, Request, Response
+from zcp_actors.wire import (
+    CancelledNotificationParams,
+    ErrorResponse,
+    Notification,
+    Request,
+    Response,
+    tasks_extension,
+    v2025_11_25,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +32,17 @@ if TYPE_CHECKING:
 MAX_REQUESTS = 65_536
 """Requests in flight to one peer. A caller that has more in the air has lost count; each costs about a KiB."""
 
+
+MAX_LATE = 1024
+"""Requests given up before it was known whether they became tasks, and tasks whose progress is still heard: beyond what
+one host has in the air; the oldest are forgotten first, and then end by their time to live."""
+
+
+MAY_BE_TASKS = frozenset({"tools/call", "tasks/create"})
+"""The requests that a server may make a task of."""
+
+CREATED = (v2025_11_25.CreateTaskResult, tasks_extension.CreateTaskResult)
+"""What says that it did. Both generations cancel a task by its id alone, in the same shape."""
 
 NONE: dict[str, Any] = {}
 """What a request that asks nothing has of questions and answers: replaced, never written to."""
@@ -65,6 +84,8 @@ class Incoming:
     key: str = ""
     slot: Any = None
     """Who waits on this side, for a question that the host asks itself."""
+    task: str = ""
+    """2026-07-28: the server's task that needs the answer."""
     as_task: str = ""
     """2025-11-25: the id of the task of ours that its answer is the outcome of."""
     open: bool = True
@@ -88,6 +109,8 @@ class Client:
         self.max_requests = max_requests
         self.requests: dict[RequestId, Sent] = {}
         self.tokens: dict[RequestId, Sent] = {}
+        self.given_up: dict[RequestId, str] = {}
+        """Id -> method of requests whose late answer may be a task that nobody wants."""
         self._ids = itertools.count(first_id)
         self._numbers = itertools.count(1)
 
@@ -121,9 +144,23 @@ class Client:
         id = sent.id
         effects = self._settle_quietly(sent, reason)
         if id is not None and sent.method != "initialize":
-            params = CancelledNotificationParams(request_id=id, reason=reason)
-            effects.append(Send(Notification("notifications/cancelled", params)))
+            effects += self._take_back(sent, id, reason)
         return effects
+
+    def _take_back(self, sent: Sent, id: RequestId, reason: str) -> list[Effect]:
+        """Tell the peer that a request is not wanted any more."""
+        if sent.method in MAY_BE_TASKS:
+            self._give_up(sent, id)
+        params = CancelledNotificationParams(request_id=id, reason=reason)
+        return [Send(Notification("notifications/cancelled", params))]
+
+    def _give_up(self, sent: Sent, id: RequestId) -> None:
+        if len(self.given_up) >= MAX_LATE:
+            del self.given_up[next(iter(self.given_up))]
+        self.given_up[id] = sent.method
+
+    def task_ended(self, id: str) -> None:
+        """A task of the peer has ended: nothing of the request that made it is awaited any more."""
 
     def _settle_quietly(self, sent: Sent, reason: str) -> list[Effect]:
         sent.settled = True
@@ -156,7 +193,7 @@ class Client:
     def _replied(self, reply: Response | ErrorResponse) -> list[Effect]:
         sent = self.requests.pop(reply.id, None) if reply.id is not None else None
         if sent is None:
-            return []  # late, doubled, or never ours
+            return self._late(reply)
         sent.id = None
         if type(reply) is not Response:
             return self._settle(sent, RPCError(reply.code, reply.message, reply.data))  # type: ignore[union-attr]
@@ -165,6 +202,22 @@ class Client:
         except InvalidResult as error:
             return self._settle(sent, error)
         return self._resulted(sent, result)
+
+    def _late(self, reply: Response | ErrorResponse) -> list[Effect]:
+        """Late, doubled, or never ours. A task that was made of a request which was given up is cancelled."""
+        method = self.given_up.pop(reply.id, None) if reply.id is not None else None
+        if method is None or type(reply) is not Response:
+            return []
+        try:
+            result = self.dialect.result(method, reply.result, sender="client")
+        except InvalidResult:
+            return []
+        if not isinstance(result, CREATED):
+            return []
+        task: Any = getattr(result, "task", result)
+        params = tasks_extension.CancelTaskRequestParams(task_id=task.task_id)
+        id = next(self._ids)
+        return [Send(Request(id, "tasks/cancel", self._stamped(Sent(None, "tasks/cancel", params, id))))]
 
     def garbled(self, id: RequestId, error: RPCError) -> list[Effect]:
         """What came under this id cannot be read: whoever waits for it learns that."""
@@ -196,11 +249,15 @@ class Client:
         except RPCError:
             return []  # unknown or malformed: a notification has no reply
         if notification.method == "notifications/progress":
-            sent = self.tokens.get(params.progress_token)
+            sent = self.tokens.get(params.progress_token) or self._reports(params.progress_token)
             return [] if sent is None else [Progress(sent, params)]
         if notification.method == "notifications/cancelled":
             return self._cancelled(params)
         return [Deliver(notification.method, params)]
+
+    def _reports(self, token: RequestId) -> Sent | None:
+        """The request that has become a task, and still reports progress under this token."""
+        return None
 
     def _cancelled(self, params: Any) -> list[Effect]:
         """The peer gave up a question of its own, or ends a listen stream."""

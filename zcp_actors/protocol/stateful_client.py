@@ -10,8 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zcp_actors.errors import INTERNAL_ERROR, INVALID_REQUEST, MethodNotFound, Overloaded, RPCError, ZCPError
-from zcp_actors.protocol.asking import Client, Incoming, Sent
+from zcp_actors.errors import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    InvalidResult,
+    MethodNotFound,
+    Overloaded,
+    RPCError,
+    ZCPError,
+)
+from zcp_actors.protocol.asking import MAX_LATE, Client, Incoming, Sent
 from zcp_actors.protocol.capabilities import refusal, runs_as_task, serves_tasks
 from zcp_actors.protocol.client_tasks import ClientTasks
 from zcp_actors.protocol.effects import Effect, Entrust, Pend, Send
@@ -37,6 +45,9 @@ class StatefulClient(Client):
         self.questions: dict[RequestId, Incoming] = {}
         self.tasks = ClientTasks()
         """Those of which we are the receiver."""
+        self._reporting: dict[RequestId, Sent] = {}
+        """By token: requests that have become tasks of the server, which report progress until they end."""
+        self._reporter: dict[str, RequestId] = {}
 
     def handshake(self) -> InitializeRequestParams:
         """What `initialize` says of us."""
@@ -54,6 +65,37 @@ class StatefulClient(Client):
         meta = {**(getattr(sent.params, "meta", None) or {}), "progressToken": sent.token}
         return replaced(sent.params, meta=meta)
 
+    # -------------------------------------------------------------------------------------------- tasks of the server
+    def _resulted(self, sent: Sent, result: Any) -> list[Effect]:
+        if isinstance(result, v2025_11_25.CreateTaskResult):
+            if getattr(sent.params, "task", None) is None and sent.method != "tasks/create":
+                return self._settle(sent, InvalidResult(f"{sent.method}: the server made a task that nobody asked for"))
+            self._keep_hearing(sent, result.task.task_id)
+        return self._settle(sent, result)
+
+    def _keep_hearing(self, sent: Sent, task: str) -> None:
+        """The token of a request stays in use until its task has ended. Source: tasks, "Task Progress"."""
+        if len(self._reporter) >= MAX_LATE:
+            self.task_ended(next(iter(self._reporter)))
+        self._reporting[sent.token], self._reporter[task] = sent, sent.token
+
+    def _reports(self, token: RequestId) -> Sent | None:
+        return self._reporting.get(token)
+
+    def task_ended(self, id: str) -> None:
+        """Its progress is over."""
+        token = self._reporter.pop(id, None)
+        if token is not None:
+            self._reporting.pop(token, None)
+
+    def _take_back(self, sent: Sent, id: RequestId, reason: str) -> list[Effect]:
+        if getattr(sent.params, "task", None) is None:
+            return super()._take_back(sent, id, reason)
+        # What may be a task already must be ended as one: when its name comes. Source: tasks, "Task Cancellation".
+        self._give_up(sent, id)
+        return []
+
+    # -------------------------------------------------------------------------------------------- the server asks
     def _cancelled(self, params: Any) -> list[Effect]:
         question = self.questions.pop(params.request_id, None)
         if question is None:

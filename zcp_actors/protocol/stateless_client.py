@@ -41,7 +41,7 @@ class StatelessClient(Client):
         self._base: dict[str, Any] = {
             PROTOCOL_VERSION: self.dialect.version,
             CLIENT_INFO: to_wire(self.me),
-            CLIENT_CAPABILITIES: to_wire(self.capabilities),
+            CLIENT_CAPABILITIES: self.dialect.to_wire(self.capabilities),
         }
 
     def set_log_level(self, level: str | None) -> None:
@@ -103,7 +103,7 @@ class StatelessClient(Client):
     def _begin_round(self, sent: Sent, result: InputRequiredResult) -> list[Effect]:
         try:
             questions = {
-                key: self._question(sent, key, request) for key, request in (result.input_requests or {}).items()
+                key: self.question(sent, key, request) for key, request in (result.input_requests or {}).items()
             }
         except (RPCError, InvalidResult) as error:
             return self._settle(sent, InvalidResult(f"{sent.method}: the server may not ask this: {error}"))
@@ -112,7 +112,8 @@ class StatelessClient(Client):
         sent.questions = questions
         return [Pend(question) for question in questions.values()]
 
-    def _question(self, sent: Sent, key: str, request: Any) -> Incoming:
+    def question(self, sent: Sent, key: str, request: Any) -> Incoming:
+        """An entry of `inputRequests`. Raises `InvalidResult`, `RPCError` for what the server may not ask."""
         if request.method not in QUESTIONS:
             raise InvalidResult(f"inputRequests[{key!r}].method {request.method!r} is not a question")
         params = request.params if request.params is not None else RequestParams()

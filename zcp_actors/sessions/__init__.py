@@ -11,5 +11,7 @@ from zcp_actors.sessions.providers import Inbox as Inbox
 from zcp_actors.sessions.runtime import RESTARTS as RESTARTS
 from zcp_actors.sessions.runtime import Runtime as Runtime
 from zcp_actors.sessions.runtime import open_runtime as open_runtime
+from zcp_actors.sessions.task_handle import TaskHandle as TaskHandle
+from zcp_actors.sessions.task_view import TaskView as TaskView
 from zcp_actors.sessions.timeouts import Timeouts as Timeouts
 from zcp_actors.sessions.zcp_client_session import ZCPClientSession as ZCPClientSession

@@ -36,6 +36,7 @@ from zcp_actors.sessions.notices import tell_listener
 from zcp_actors.sessions.receiver import Receiver
 from zcp_actors.sessions.reporting import Report
 from zcp_actors.sessions.server import settle
+from zcp_actors.sessions.task_watch import NOTICES, TaskWatch
 from zcp_actors.sessions.timeouts import Patience, Timeouts
 from zcp_actors.wire import ErrorResponse, Request, Response
 
@@ -98,7 +99,9 @@ class ClientSession(Cell["Message | Decided"]):
     def __init__(self, name: str, providers: Providers, policy: Policy, timeouts: Timeouts) -> None:
         super().__init__()
         self.name, self.providers, self.timeouts = name, providers, timeouts
-        self.desk, self.receiver = Desk(self, policy), Receiver(self)
+        self.desk, self.receiver, self.tasks = Desk(self, policy), Receiver(self), TaskWatch(self)
+        self.identity: str | None = None
+        """What the way to the server is known by."""
         self.state = State.CONNECTING
         self.automaton: Client | None = None
         self.connection: Connection | None = None
@@ -136,6 +139,8 @@ class ClientSession(Cell["Message | Decided"]):
         again, self.introduction = self.introduction is not None, introduction
         self._move(State.READY)
         self._ready.set(None)
+        if again:
+            self.tasks.reconnected()
         if again and self.on_reopened is not None:
             self.on_reopened()
 
@@ -182,6 +187,8 @@ class ClientSession(Cell["Message | Decided"]):
             self._ready = Reply()
         if self.automaton is not None:
             self.perform(self.automaton.lost(cause, final=final))
+        if final:
+            self.tasks.close(cause)
 
     def _move(self, state: State) -> None:
         old, self.state = self.state, state
@@ -396,7 +403,9 @@ class ClientSession(Cell["Message | Decided"]):
     # -------------------------------------------------------------------------------------------- notifications
     def deliver(self, method: str, params: Any) -> None:
         """A notification for the application."""
-        if method == "notifications/message" and self.providers.log is not None:
+        if method in NOTICES:
+            self.tasks.notified(params)
+        elif method == "notifications/message" and self.providers.log is not None:
             tell_listener(self, self.providers.log, params)
         elif self.on_notification is not None:
             self.on_notification(method, params)
@@ -411,6 +420,7 @@ class ClientSession(Cell["Message | Decided"]):
         self._ready.fail(closed)
         if self.automaton is not None:
             self._perform(self.automaton.lost(closed, final=True))
+        self.tasks.close(closed)
         self.desk.close()
         self.receiver.close()
         self.host_runtime.closed_session(self)

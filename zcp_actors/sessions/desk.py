@@ -103,6 +103,11 @@ class Desk:
         if pending is not None:
             pending.withdraw(reason)
 
+    def end_task(self, id: str, reason: str) -> None:
+        """A task of the server has ended: what it asked by requests of its own is answered with that."""
+        for pending in [each for each in self._pending.values() if each.question.id is not None and each.task == id]:
+            pending.end_with_task(reason)
+
     def close(self) -> None:
         """The session ends: withdraw everything."""
         for pending in list(self._pending.values()):

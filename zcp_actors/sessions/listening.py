@@ -32,6 +32,7 @@ from zcp_actors.wire import (
 from zcp_actors.wire.meta_keys import SUBSCRIPTION_ID
 
 if TYPE_CHECKING:
+    from zcp_actors.actors import Exit
     from zcp_actors.sessions.client import ClientSession
     from zcp_actors.wire import Model
 
@@ -53,7 +54,7 @@ KINDS = {f"notifications/{kind}/list_changed": kind for kind in ("tools", "promp
 class Stream(Job):
     """One listen stream: open until it is replaced, the session ends, or the connection does."""
 
-    __slots__ = ("acknowledged", "gap", "id", "listener", "losses", "number", "params")
+    __slots__ = ("acknowledged", "gap", "id", "listener", "losses", "number", "params", "tasks")
 
     def __init__(self, listener: Listener, wanted: SubscriptionFilter, number: int) -> None:
         self.listener, self.number = listener, number
@@ -64,11 +65,18 @@ class Stream(Job):
         self.losses = 0
         self.id: Any = None
         """The subscription's id at the server, from its acknowledgement."""
+        self.tasks: frozenset[str] = frozenset()
+        """The tasks that the server agreed to tell of."""
 
     @property
     def name(self) -> str:
         """The last part of its path."""
         return f"listen-{self.number}"
+
+    @property
+    def follows_changes(self) -> bool:
+        """It is not for tasks alone."""
+        return any(name != "taskIds" for name in self.params.notifications)
 
     def _pause(self, began: float) -> float:
         """Seconds before it is opened again: on some transports a stream is lost alone, and nothing else would wait."""
@@ -85,12 +93,33 @@ class Stream(Job):
                     await session.request("subscriptions/listen", self.params, timeouts=NO_TIMEOUTS)
                     break
                 except ConnectionLost:
-                    self.gap = True
+                    self.gap, self.tasks = True, frozenset()
                     await trio.sleep(self._pause(began))
                     await session.ready(math.inf)
             self.listener.ended(self, SessionClosed("the server ended the listen stream"))
         except ZCPError as error:
             self.listener.ended(self, error)
+
+
+class Retuning(Job):
+    """Make the listen stream one for the tasks that are followed now."""
+
+    __slots__ = ("listener",)
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+
+    async def run(self) -> None:
+        """A server that tells of no tasks is polled."""
+        try:
+            await self.listener.replace_for_tasks()
+        except ZCPError as error:
+            self.listener.tells_tasks = not isinstance(error, RPCError)
+            log.info("%s does not tell of its tasks: %s", self.listener.session.name, error)
+
+    def ended(self, exit: Exit) -> None:
+        """The next change begins another."""
+        self.listener.retuning = None
 
 
 class Resubscribing(Job):
@@ -129,6 +158,10 @@ class Listener:
         self._opening: Stream | None = None
         self._numbers = itertools.count(1)
         self._turn = trio.Lock()
+        self.retuning: Retuning | None = None
+        self.tells_tasks = True
+        """The server has not refused to tell of tasks, as far as this connection goes."""
+        session.tasks.listener = self
         session.on_notification = self._notified
         session.on_reopened = self._reopened
 
@@ -165,6 +198,28 @@ class Listener:
             if uri in self.uris:
                 self.uris.discard(uri)
                 await self._apply("resources/unsubscribe", uri)
+
+    # -------------------------------------------------------------------------------------------- tasks
+    def tells_of(self, id: str) -> bool:
+        """The server tells of this task by itself, as it said."""
+        return self._stream is not None and id in self._stream.tasks
+
+    def retune(self) -> None:
+        """The tasks that are followed are others now. The stateful era needs no asking."""
+        if self._stateless and self.tells_tasks and self.retuning is None and self.session.me.status == "running":
+            self.retuning = Retuning(self)
+            self.session.submit(self.retuning)
+
+    async def replace_for_tasks(self) -> None:
+        """Until the stream is for every task that is followed; one that ended stays in it until the next change."""
+        async with self._turn:
+            while self._misses_tasks():
+                await self._replace()
+
+    def _misses_tasks(self) -> bool:
+        asked = (self._stream.params.notifications.task_ids or []) if self._stream is not None else []
+        live = self.session.tasks.live
+        return bool(live.keys() - set(asked)) or (bool(asked) and not live)
 
     async def _apply(self, method: str, uri: str) -> None:
         if self._stateless:
@@ -206,24 +261,28 @@ class Listener:
             prompts_list_changed=lists,
             resources_list_changed=lists,
             resource_subscriptions=sorted(self.uris) or None,
+            task_ids=(sorted(self.session.tasks.live) if self.tells_tasks else None) or None,
         )
 
     # -------------------------------------------------------------------------------------------- what is heard
     def _notified(self, method: str, params: Any) -> None:
         if method == "notifications/subscriptions/acknowledged":
-            self._acknowledged(subscription_id(params))
+            self._acknowledged(subscription_id(params), params)
         elif method == "notifications/resources/updated":
             if params.uri in self.uris and self._current(params):
                 self._tell(Changed("resources", params.uri))
         elif method in KINDS and self._current(params):
             self._tell(Changed(KINDS[method]))
 
-    def _acknowledged(self, id: Any) -> None:
+    def _acknowledged(self, id: Any, params: Any) -> None:
         """From this step on the new stream counts, or the old one under its new id after a reconnection."""
         sent = self.session.automaton.requests.get(id) if self.session.automaton is not None else None
         for stream in (self._opening, self._stream):
             if sent is not None and stream is not None and stream.params is sent.params:
+                told = self._stream.tasks if self._stream is not None else frozenset()
                 self._stands(stream, id)
+                stream.tasks = frozenset(params.notifications.task_ids or ())
+                self.session.tasks.told_from_now(stream.tasks - told)
 
     def _stands(self, stream: Stream, id: Any) -> None:
         if stream is self._opening:
@@ -239,6 +298,8 @@ class Listener:
         stream.acknowledged.fail(error)
         if stream is self._stream and self.session.me.status == "running":
             self._stream = None
+            if not stream.follows_changes and not self.session.tasks.live:
+                return
             log.warning("%s tells of changes no more: %s", self.session.name, error)
             self.report_gaps()
 
@@ -263,6 +324,7 @@ class Listener:
             self._tell(Changed(kind, gap=True))
 
     def _reopened(self) -> None:
+        self.tells_tasks = True
         if (self.uris or self.level) and not self._stateless:
             self.session.submit(Resubscribing(self))
         elif not self._stateless:

@@ -23,6 +23,7 @@ from zcp_actors.sessions.foreign import is_cancel, unfit
 from zcp_actors.sessions.policy import without_usage
 from zcp_actors.sessions.providers import Inbox, call_provider
 from zcp_actors.wire import ElicitResult
+from zcp_actors.wire.meta_keys import RELATED_TASK
 
 if TYPE_CHECKING:
     from zcp_actors.actors import Timer
@@ -118,6 +119,11 @@ class PendingRequest:
         return self.question.sent.method if self.question.sent is not None else ""
 
     @property
+    def task(self) -> str:
+        """The id of the server's task that needs the answer; "" where it is none, or not said."""
+        return self.question.task or related_task(self.params)
+
+    @property
     def human(self) -> bool:
         """A person is asked, so no timeout of a call runs meanwhile."""
         return self.method == ELICITATION
@@ -158,6 +164,8 @@ class PendingRequest:
     def _facts(self, status: Status) -> dict[str, Any]:
         """What an audit needs: who asked for what, and at the end who decided and why; no contents."""
         facts: dict[str, Any] = {"method": self.method, "backend": self.backend, "id": self.id, "request": self.request}
+        if self.task:
+            facts["task"] = self.task
         if self.method == ELICITATION:
             facts["mode"] = getattr(self.params, "mode", None) or "form"
         if status not in OPEN:
@@ -225,6 +233,11 @@ class PendingRequest:
                 self._job.cancel(reason)
             self.desk.ended(self, None, worked=working)
 
+    def end_with_task(self, reason: str) -> None:
+        """The task that asked has ended, and its server did not withdraw the question: it gets an error."""
+        self.decided_by, self.reason = "server", reason
+        self.end(Status.CANCELLED, Refused(reason))
+
     # -------------------------------------------------------------------------------------------- from people
     def answer(self, answer: Any) -> None:
         """Answer it by hand, as a provider would. Raises `UsageError` when it has ended, or the answer does not fit."""
@@ -255,3 +268,10 @@ class PendingRequest:
         if self.method == ELICITATION:
             return ElicitResult(action="cancel")
         return Refused(f"{self.method} was not answered within {limit:g} s")
+
+
+def related_task(params: Any) -> str:
+    """2025-11-25: the task that a request says it belongs to, or ""."""
+    related = (getattr(params, "meta", None) or {}).get(RELATED_TASK)
+    id = related.get("taskId") if isinstance(related, dict) else None
+    return id if isinstance(id, str) else ""

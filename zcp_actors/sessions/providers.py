@@ -16,6 +16,7 @@ import attrs
 
 from zcp_actors.protocol.capabilities import ELICITATION, ROOTS, SAMPLING
 from zcp_actors.wire import ClientCapabilities, from_wire
+from zcp_actors.wire.meta_keys import TASKS_EXTENSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,10 @@ class Providers:
     _takes: dict[str, int] = attrs.field(factory=dict, init=False)
 
     def capabilities(self, *, tasks: bool = False) -> ClientCapabilities:
-        """What is advertised: only what has a provider. With `tasks`: also that it is answered as a task (2025-11-25)."""
+        """What is advertised: only what has a provider. With `tasks`: also that it is answered as a task (2025-11-25).
+
+        Without: also that a call may become a task of the server's (2026-07-28).
+        """
         declared: dict[str, Any] = {}
         if self.sampling is not None:
             declared["sampling"] = {"tools": {}} if self.sampling_tools else {}
@@ -59,6 +63,8 @@ class Providers:
         if tasks and requests:
             # On one session whoever asks is that session's server, so a list can show each server its own tasks only.
             declared["tasks"] = {"list": {}, "cancel": {}, "requests": requests}
+        if not tasks:
+            declared["extensions"] = {TASKS_EXTENSION: {}}
         return from_wire(ClientCapabilities, declared)
 
     def takes(self, method: str, provider: Any, most: int) -> int:

@@ -6,20 +6,22 @@ Owns the methods; what is remembered is `ListedTools`'. Refuses to judge argumen
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
-from zcp_actors.errors import CapabilityMissing
-from zcp_actors.sessions.opening import Opening
-from zcp_actors.wire import CallToolRequestParams, PaginatedRequestParams, TaskMetadata, from_wire, plain
+from zcp_actors.protocol.asking import CREATED
+from zcp_actors.sessions.task_call import TaskCall
+from zcp_actors.sessions.task_methods import TaskMethods
+from zcp_actors.wire import PaginatedRequestParams, TaskMetadata, from_wire, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from zcp_actors.sessions.task_handle import TaskHandle
     from zcp_actors.sessions.timeouts import Timeouts
     from zcp_actors.wire import CallToolResult, ListToolsResult
 
 
-class ToolMethods(Opening):
+class ToolMethods(TaskMethods):
     """See `ZCPClientSession`."""
 
     async def list_tools(
@@ -41,6 +43,30 @@ class ToolMethods(Opening):
         self._listed.remember(result)
         return result
 
+    @overload
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        profile: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+        task: None = None,
+        timeouts: Timeouts | None = None,
+        on_progress: Callable[[Any], Any] | None = None,
+    ) -> CallToolResult: ...
+    @overload
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        profile: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+        task: Mapping[str, Any],
+        timeouts: Timeouts | None = None,
+        on_progress: Callable[[Any], Any] | None = None,
+    ) -> TaskHandle: ...
     async def call_tool(
         self,
         name: str,
@@ -51,32 +77,29 @@ class ToolMethods(Opening):
         task: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
         on_progress: Callable[[Any], Any] | None = None,
-    ) -> CallToolResult:
+    ) -> CallToolResult | TaskHandle:
         """Call a tool. A tool's own failure is a result with `is_error`; a protocol error raises `RPCError`.
 
-        `profile` is for servers that know it.
-        `on_progress` is called with each progress report. Raises `NotJSON` for arguments that no wire carries, and
-        `InvalidResult` when structured content does not match the schema that the server listed.
+        A call that becomes a task, because the server decides so or lists the tool as one that demands it, is waited
+        for all the same, however long it takes: the client's timeouts are then those of each request about the task.
+        `timeouts` given here bound the whole. With `task` (`{"ttl": ...}`) it is `call_tool_as_task`.
+        `profile` is for servers that know it. `on_progress` is called with each progress report. Raises `NotJSON` for
+        arguments that no wire carries, `InvalidResult` when structured content does not match the schema that the
+        server listed, `RequestCancelled` when the task was cancelled by somebody else.
         """
+        options: dict[str, Any] = {"profile": profile, "meta": meta}
         if task is not None:
-            self._ensure_tasks()
-        params = CallToolRequestParams(
-            name=name,
-            arguments=plain(arguments or {}, "arguments"),
-            meta=None if meta is None else plain(meta, "meta"),
-            task=None if task is None else from_wire(TaskMetadata, dict(task)),
-            extra={} if profile is None else {"profile": profile},
-        )
-        result: CallToolResult = await self._open_session().request(
-            "tools/call", params, timeouts=timeouts, on_progress=on_progress
-        )
-        self._listed.check(name, result)
-        return result
-
-    def _ensure_tasks(self) -> None:
-        tasks = getattr(self.server_capabilities, "tasks", None)
-        if tasks is None:
-            raise CapabilityMissing(
-                f"{self.name} did not declare task-augmented tool calls",
-                {"tasks": {"requests": {"tools": {"call": {}}}}},
+            wishes = from_wire(TaskMetadata, plain(task, "task"))
+            return await self.call_tool_as_task(
+                name, arguments, ttl=wishes.ttl, poll_interval=wishes.poll_interval, on_progress=on_progress, **options
             )
+        demanded = self._listed.task_support(name) == "required" and self._runs_tools_as_tasks
+        params = self._call(name, arguments, task=TaskMetadata() if demanded else None, **options)
+        session = self._open_session()
+        call = TaskCall(session, timeouts)
+        told = await session.request("tools/call", params, timeouts=timeouts, on_progress=on_progress)
+        if isinstance(told, CREATED):
+            result: CallToolResult = await call.complete(told, params)
+            return result
+        self._listed.check(name, told)
+        return told  # type: ignore[no-any-return]  # the dialect's result of this method

@@ -1,0 +1,95 @@
+"""
+Handles that outlive the host: what must be written down so that a task of a server can be found again.
+
+Owns the form of a kept handle, when it is written, and the taking up of tasks after a restart. Refuses to know stores:
+the runtime's `TaskStore` is one, and there may be none. Source: SEP-2663, clients "should persist task ids durably".
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from zcp_actors.sessions.task_call import CANCEL_SECONDS
+from zcp_actors.sessions.task_handle import TaskHandle
+from zcp_actors.sessions.task_view import kept_view
+from zcp_actors.wire import CallToolRequestParams, CreateTaskRequestParams
+
+if TYPE_CHECKING:
+    from zcp_actors.protocol.asking import Sent
+    from zcp_actors.sessions.client import ClientSession
+    from zcp_actors.sessions.followed_task import FollowedTask
+    from zcp_actors.sessions.runtime import Runtime
+    from zcp_actors.sessions.task_watch import TaskWatch
+
+log = logging.getLogger("zcp_actors.sessions")
+
+FORMAT = 1
+
+
+async def keep(session: ClientSession, task: FollowedTask) -> None:
+    """Write the handle of a task down before anybody gets it. Raises what the store raises; the task is then ended."""
+    runtime = session.host_runtime
+    if runtime.task_store is None or task.view.ended:
+        return
+    try:
+        await runtime.task_store.save_handle(runtime.root.name, written(session, task))
+        task.saved = name_of(session, task.id)
+    except BaseException:
+        with trio.move_on_after(CANCEL_SECONDS, shield=True):
+            await session.tasks.give_up(task, "its handle could not be kept")
+        session.tasks.drop(task)
+        raise
+
+
+def name_of(session: ClientSession, id: str) -> str:
+    """What names a handle within the host: servers name their tasks without knowing of each other."""
+    return f"{session.name}:{id}"
+
+
+def written(session: ClientSession, task: FollowedTask) -> dict[str, Any]:
+    """A handle as plain JSON."""
+    return {
+        "format": FORMAT,
+        "id": name_of(session, task.id),
+        "backend": session.name,
+        "identity": session.identity,
+        "era": session.introduction.version if session.introduction is not None else None,
+        "method": task.origin.method,
+        "target": task.target,
+        "task": task.id,
+        "created": task.view.created_at,
+        "ttl": task.view.ttl,
+    }
+
+
+async def resume(runtime: Runtime) -> list[TaskHandle]:
+    """See `Runtime.resume_tasks`."""
+    if runtime.task_store is None:
+        return []
+    sessions = {session.name: session for session in runtime.sessions}
+    handles, missing = [], []
+    for kept in await runtime.task_store.handles(runtime.root.name):
+        session = sessions.get(kept.get("backend", ""))
+        if session is None or kept.get("format") != FORMAT:
+            missing.append(str(kept.get("id")))
+        else:
+            handles.append(TaskHandle(session.tasks, taken_up(session.tasks, kept)))
+    if missing:
+        log.warning("tasks stay stored whose backends are not connected here: %s", ", ".join(missing))
+    return handles
+
+
+def taken_up(watch: TaskWatch, kept: dict[str, Any]) -> FollowedTask:
+    """The task of a kept handle, followed again."""
+    view = kept_view(kept["task"], kept["created"], kept["ttl"])
+    return watch.take_up(view, origin_of(watch, kept), kept["id"])
+
+
+def origin_of(watch: TaskWatch, kept: dict[str, Any]) -> Sent:
+    """The request that made it, as far as it was written down: arguments are not."""
+    if kept["method"] == "tasks/create":
+        return watch.origin("tasks/create", CreateTaskRequestParams(kind=kept["target"]))
+    return watch.origin("tools/call", CallToolRequestParams(name=kept["target"]))

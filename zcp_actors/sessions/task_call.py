@@ -1,0 +1,84 @@
+"""
+A call that became a task, waited for as if it were a plain one.
+
+Owns the bond between the caller and the task: a caller that leaves takes the task with it, and a limit that was set for
+the call is one for the task. Refuses to know why it is a task: the server decided, or the tool demands it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from zcp_actors.errors import Overloaded, RequestTimeout
+from zcp_actors.sessions.task_view import view_of
+from zcp_actors.sessions.timeouts import Patience, Timeouts
+
+if TYPE_CHECKING:
+    from zcp_actors.sessions.client import ClientSession
+    from zcp_actors.sessions.followed_task import FollowedTask
+    from zcp_actors.wire import Model
+
+CANCEL_SECONDS = 1.0
+"""How long a caller that is cancelled waits for the server's word that it ends the task. The wish is sent at once."""
+
+LOOKS_PER_LIMIT = 10
+"""While a person is asked the clock stands; it is looked at so often."""
+
+CLOCK_ERROR = 1e-9
+
+
+class TaskCall:
+    """One call, from before it is sent, with the limit that its caller set; None: as long as the task lasts."""
+
+    def __init__(self, session: ClientSession, timeouts: Timeouts | None) -> None:
+        self._session, self._timeouts = session, timeouts
+        total = math.inf if timeouts is None else timeouts.total
+        limits = Timeouts(math.inf, total)
+        self._total = total
+        self._patience = Patience(limits, trio.current_time(), session.desk.human, session.desk.owed)
+
+    async def complete(self, told: Any, params: Model) -> Any:
+        """Wait for the outcome of the task that the call became.
+
+        Raises as `TaskHandle.result`, and `RequestTimeout`, which ends the task.
+        """
+        watch = self._session.tasks
+        try:
+            task = watch.begin(told, watch.origin("tools/call", params))
+        except Overloaded:
+            with trio.move_on_after(CANCEL_SECONDS, shield=True):
+                await watch.cancel_of(view_of(told).task_id, "too many tasks are followed here")
+            raise
+        try:
+            return await self._wait(task)
+        except (trio.Cancelled, RequestTimeout) as error:
+            await self._abandon(task, error)
+            raise
+        finally:
+            watch.drop(task)
+
+    async def _wait(self, task: FollowedTask) -> Any:
+        while True:
+            with trio.move_on_after(self._left(task)):
+                return await self._session.tasks.result(task)
+
+    def _left(self, task: FollowedTask) -> float:
+        """Seconds that it may still take, or until the next look."""
+        desk = self._session.desk
+        left, _ = self._patience.left(trio.current_time(), desk.human, desk.owed)
+        if left > CLOCK_ERROR:
+            return left
+        if desk.clock_stands("total"):
+            return self._total / LOOKS_PER_LIMIT
+        raise RequestTimeout(task.origin.method, self._total, "total")
+
+    async def _abandon(self, task: FollowedTask, error: BaseException) -> None:
+        if task.over:
+            return
+        late = isinstance(error, RequestTimeout)
+        reason = f"total timeout of {self._total:g} s" if late else "the caller does not want the answer any more"
+        with trio.move_on_after(CANCEL_SECONDS, shield=True):
+            await self._session.tasks.give_up(task, reason)

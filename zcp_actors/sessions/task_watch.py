@@ -1,0 +1,414 @@
+"""
+The tasks of one server that its session follows: those it created, took up again, or was asked to answer.
+
+Owns the table, and what is done when a task is heard of, from whatever side: a poll, a notification, a result.
+A task is followed until it has ended, whether somebody waits for it or not: its questions reach whoever answers them,
+and its end is known. Refuses to know what a task is for. What a poll costs is the server's to say, by its interval.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from zcp_actors.errors import INVALID_PARAMS, InvalidParams, Overloaded, RequestCancelled, RPCError, ZCPError
+from zcp_actors.protocol.asking import Sent
+from zcp_actors.sessions.followed_task import LOWEST_POLL, NOTHING, FollowedTask
+from zcp_actors.sessions.task_following import Cancelling, Fetching, Following, Updating
+from zcp_actors.sessions.task_questions import TaskQuestions
+from zcp_actors.sessions.task_view import TaskView, ended_view, view_of, with_status
+from zcp_actors.sessions.task_wire import Heard, wire_of
+from zcp_actors.wire import RequestParams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from zcp_actors.sessions.client import ClientSession
+    from zcp_actors.sessions.listening import Listener
+    from zcp_actors.wire import Model
+
+log = logging.getLogger("zcp_actors.sessions")
+
+MAX_TASKS = 4096
+"""Tasks of one server that are followed, or whose result is kept. Each is polled, so a host with more asks its server
+thousands of times a second; some 5 KiB each."""
+
+NOTICES = frozenset({"notifications/tasks/status", "notifications/tasks"})
+
+UNKNOWN = Sent(None, "", RequestParams(), "", settled=True)
+"""The request that made a task of which only the id is known."""
+
+
+class TaskWatch:
+    """What one session knows of its server's tasks."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self.session = session
+        self.tasks: dict[str, FollowedTask] = {}
+        self.live: dict[str, None] = {}
+        """Ids of those that have not ended."""
+        self.listener: Listener | None = None
+        self.check: Callable[[str, Any], None] | None = None
+        """Raises `InvalidResult` for a tool's result that is not what the server promised."""
+        self._numbers = itertools.count(1)
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    # -------------------------------------------------------------------------------------------- the table
+    def ensure_room(self) -> None:
+        """Make room for one more, at the cost of the oldest result that nobody took. Raises `Overloaded`."""
+        if len(self.tasks) < MAX_TASKS:
+            return
+        oldest = next((task for task in self.tasks.values() if task.over and not task.waiting), None)
+        if oldest is None:
+            raise Overloaded(f"{MAX_TASKS} tasks of {self.session.name} are followed already; wait for some to end")
+        self.drop(oldest)
+
+    def origin(self, method: str, params: Model) -> Sent:
+        """The request that makes a task, as policy sees it."""
+        return Sent(None, method, params, "", settled=True)
+
+    def begin(self, told: Any, origin: Sent, *, wished: float | None = None) -> FollowedTask:
+        """Follow the task that this message tells of, from now on. One that is followed already stays the same.
+
+        Raises `Overloaded`.
+        """
+        view = view_of(told)
+        known = self.tasks.get(view.task_id)
+        if known is not None:
+            self.hear(known, Heard(view), certain=False)
+            return known
+        return self.follow(FollowedTask(view, origin, next(self._numbers), wished))
+
+    def follow(self, task: FollowedTask) -> FollowedTask:
+        """Begin to follow it."""
+        self.ensure_room()
+        self.tasks[task.id] = task
+        self._moved(task, "")
+        if task.view.ended:
+            self._ended(task)
+            return task
+        soon = not task.known or task.view.status == "input_required"
+        task.due = trio.current_time() + (0.0 if soon else task.interval(told=False))
+        task.following = Following(self, task)
+        self.session.submit(task.following)
+        self.live[task.id] = None
+        self._retune()
+        return task
+
+    def take_up(self, view: TaskView, origin: Sent, saved: str) -> FollowedTask:
+        """Follow a task of which only a handle was kept; it is asked about at once. Raises `Overloaded`."""
+        known = self.tasks.get(view.task_id)
+        if known is not None:
+            return known
+        return self.follow(FollowedTask(view, origin, next(self._numbers), known=False, saved=saved))
+
+    def done(self, outcome: Any, origin: Sent, ttl: int | None) -> FollowedTask:
+        """The server answered at once: a task that has ended, under a name of ours. Raises `Overloaded`."""
+        self.ensure_room()
+        view = ended_view(f"local-{secrets.token_urlsafe(16)}", "completed", ttl)
+        task = FollowedTask(view, origin, next(self._numbers), local=True, outcome=outcome)
+        self.tasks[task.id] = task
+        self._ended(task)
+        return task
+
+    def drop(self, task: FollowedTask) -> None:
+        """Nobody needs it any more. Handles that are still there keep what they know."""
+        self._remove(task)
+        self._withdraw(task, "nobody waits for the task any more")
+        for job in (task.following, task.fetching):
+            if job is not None:
+                job.cancel("nobody waits for the task any more")
+        if task.timer is not None:
+            task.timer.disarm()
+
+    def _remove(self, task: FollowedTask) -> None:
+        if self.tasks.get(task.id) is task:
+            del self.tasks[task.id]
+            self._not_live(task)
+
+    def _not_live(self, task: FollowedTask) -> None:
+        if self.session.automaton is not None:
+            self.session.automaton.task_ended(task.id)
+        if self.live.pop(task.id, self) is None and not self.live:
+            self._retune()
+
+    def reconnected(self) -> None:
+        """The connection is there again; what happened meanwhile is to be asked."""
+        for id in self.live:
+            self.tasks[id].wake(trio.current_time())
+
+    def told_from_now(self, ids: Iterable[str]) -> None:
+        """The server will tell of these; what happened before it began to is to be asked."""
+        for id in ids:
+            if id in self.live:
+                self.tasks[id].wake(trio.current_time())
+
+    def close(self, error: ZCPError) -> None:
+        """The session has ended: nothing more will be heard. The tasks may well go on."""
+        for task in list(self.tasks.values()):
+            if task.timer is not None:
+                task.timer.disarm()
+            task.lose(error)
+        self.tasks.clear()
+        self.live.clear()
+
+    # -------------------------------------------------------------------------------------------- what is heard
+    def notified(self, params: Any) -> None:
+        """The server tells of a task by itself."""
+        task = self.tasks.get(params.task_id)
+        if task is not None and not task.over:
+            self._told(task, params, certain=False)
+
+    async def poll(self, task: FollowedTask) -> None:
+        """Ask what it is now. Raises as a request does."""
+        before = task.news
+        told = await wire_of(self.session).get(self.session, task.id)
+        if task.news == before or view_of(told).ended:
+            self._told(task, told, certain=True)
+        else:
+            # It was told of while this was on its way, and nobody can say which is the newer.
+            task.due = trio.current_time() + LOWEST_POLL
+
+    def _told(self, task: FollowedTask, told: Any, *, certain: bool) -> None:
+        try:
+            heard = wire_of(self.session).heard(told, task.origin.method)
+        except ZCPError as error:
+            self.lose(task, error)
+        else:
+            self.hear(task, heard, certain=certain)
+
+    def hear(self, task: FollowedTask, heard: Heard, *, certain: bool) -> None:
+        """Something was said of it; `certain` when nothing newer can have been."""
+        tells = self.listener is not None and self.listener.tells_of(task.id)
+        quiet = task.fetching is not None and not task.readers
+        task.due = trio.current_time() + task.interval(told=tells or quiet)
+        old = task.view.status
+        if not task.take(heard.view, certain=certain):
+            return
+        self._moved(task, old)
+        if task.view.ended:
+            self._ended(task, heard.outcome)
+        elif heard.asked is not None:
+            self._asked(task, heard.asked)
+        elif task.view.status == "input_required":
+            self._input_required(task)
+        elif task.questions is not None:
+            task.questions.heard({})
+
+    def _ended(self, task: FollowedTask, outcome: Any = NOTHING) -> None:
+        self._withdraw(task, "the task has ended")
+        self._not_live(task)
+        if task.view.status == "cancelled":
+            reason = task.cancel_reason or task.view.status_message or "by the server"
+            outcome = RequestCancelled(task.origin.method or f"task {task.id}", reason)
+        if outcome is not NOTHING:
+            task.settle(outcome)
+        elif task.outcome is NOTHING and task.waiting:
+            task.blocks = True
+            self.want(task)
+        if task.fetching is not None:
+            task.fetching.hurry()
+        if task.view.ttl is not None:
+            expiry = trio.current_time() + task.view.ttl / 1000
+            task.timer = self.session.runtime.timers.at(expiry, lambda: self.drop(task))
+
+    def _moved(self, task: FollowedTask, old: str) -> None:
+        recorder = self.session.runtime.recorder
+        if recorder.enabled and old != task.view.status:
+            path = f"{self.session.me.path}/task-{task.number}"
+            facts = {"side": "requestor", "task": task.id, "method": task.origin.method, "target": task.target}
+            recorder.transition("task", path, old, task.view.status, **facts)
+
+    # -------------------------------------------------------------------------------------------- questions
+    def _asked(self, task: FollowedTask, asked: Any) -> None:
+        if task.outcome is not NOTHING:
+            return  # it was given up here; its cancellation is on the way
+        if task.questions is None:
+            if not asked:
+                return
+            task.questions = TaskQuestions(
+                self.session, task, lambda: self._answered(task), lambda error: self.fail(task, error)
+            )
+        try:
+            task.questions.heard(asked)
+        except ZCPError as error:
+            self.fail(task, error)
+
+    def _answered(self, task: FollowedTask) -> None:
+        if task.updating is None and not task.over and self.session.me.status == "running":
+            task.updating = Updating(self, task)
+            self.session.submit(task.updating)
+
+    def _input_required(self, task: FollowedTask) -> None:
+        """2025-11-25: the questions come when its result is asked for."""
+        if not task.input_fetched:
+            task.input_fetched = True
+            self.want(task)
+
+    def _withdraw(self, task: FollowedTask, reason: str) -> None:
+        if task.questions is not None:
+            task.questions.withdraw_all(reason)
+        self.session.desk.end_task(task.id, reason)
+
+    # -------------------------------------------------------------------------------------------- outcomes
+    def want(self, task: FollowedTask) -> None:
+        """Somebody needs its result: where it does not come by itself, fetch it."""
+        if not wire_of(self.session).fetches or task.local or task.outcome is not NOTHING:
+            return
+        if task.fetching is None and task.lost is None and (task.blocks or task.view.ended):
+            task.blocks = True
+            task.fetching = Fetching(self, task)
+            self.session.submit(task.fetching)
+
+    def fetched(self, task: FollowedTask, result: Any) -> None:
+        """Its result is here, which says as well how it ended."""
+        task.settle(result)
+        status = "failed" if getattr(result, "is_error", False) else "completed"
+        if not task.view.ended:
+            self.hear(task, Heard(with_status(task.view, status)), certain=True)
+
+    async def judge(self, task: FollowedTask, error: RPCError) -> None:
+        """`tasks/result` was answered with an error: that of the task, or one of the asking. Raises as `poll` does."""
+        try:
+            await self.poll(task)
+        except RPCError as worse:
+            raise error from worse
+        if task.view.ended:
+            task.settle(error)
+        else:
+            task.blocks = False  # its server does not wait; it is asked again when the task has ended
+
+    def fail(self, task: FollowedTask, error: ZCPError) -> None:
+        """It asks what nobody answers: whoever waits is told, its server is told to end it."""
+        if task.settle(error):
+            self._withdraw(task, "another question of the task has no answer")
+            if not task.over and self.session.me.status == "running":
+                self.session.submit(Cancelling(self, task, f"a question of the task has no answer: {error}"))
+
+    def lose(self, task: FollowedTask, error: ZCPError) -> None:
+        """It can be followed no more."""
+        self._withdraw(task, "the task is followed no more")
+        task.lose(error)
+        self._remove(task)
+
+    def is_gone(self, task: FollowedTask) -> bool:
+        """There is nothing to come back for."""
+        unknown = isinstance(task.lost, RPCError) and task.lost.code == INVALID_PARAMS
+        return unknown or task.view.status == "cancelled"
+
+    async def forget(self, task: FollowedTask) -> None:
+        """Its handle needs no keeping any more."""
+        saved, task.saved = task.saved, ""
+        runtime = self.session.host_runtime
+        if saved and runtime.task_store is not None:
+            try:
+                await runtime.task_store.drop_handle(runtime.root.name, saved)
+            except Exception as error:  # noqa: BLE001 - a store of any make; at worst the handle is found once more
+                log.warning("the handle of a task of %s could not be dropped: %s", self.session.name, error)
+
+    # -------------------------------------------------------------------------------------------- for callers
+    async def get(self, id: str) -> TaskView:
+        """Ask what a task is now; one that needs an answer of ours is followed from then on. Raises as requests do."""
+        task = self.tasks.get(id)
+        if task is not None and task.view.ended:
+            await trio.lowlevel.checkpoint()
+            return task.view  # it stands
+        if task is not None:
+            await self.poll(task)
+            return task.view
+        wire = wire_of(self.session)
+        heard = wire.heard(await wire.get(self.session, id), "")
+        if heard.view.status == "input_required":
+            task = self.begin(heard.view, UNKNOWN)
+            self.hear(task, heard, certain=True)
+        return heard.view
+
+    async def result(self, task: FollowedTask) -> Any:
+        """Wait for its outcome. Raises `RPCError` when it failed, `RequestCancelled` when it was cancelled."""
+        self.want(task)
+        try:
+            result = await task.wait()
+        except (RPCError, RequestCancelled):
+            await self._taken(task)
+            raise
+        await self._taken(task)
+        if task.origin.method == "tools/call" and self.check is not None:
+            self.check(task.target, result)
+        return result
+
+    async def result_of(self, id: str) -> Any:
+        """The same for a task of any name. Raises `InvalidParams` for a local one that is forgotten."""
+        task = self.tasks.get(id)
+        if task is None:
+            if id.startswith("local-"):
+                raise InvalidParams(f"the task {id!r} was answered at once and is forgotten by now")
+            wire = wire_of(self.session)
+            heard = wire.heard(await wire.get(self.session, id), "")
+            task = self.begin(heard.view, UNKNOWN)
+            self.hear(task, heard, certain=True)
+            if heard.view.ended and heard.outcome is not NOTHING:
+                task.settle(heard.outcome)
+        return await self.result(task)
+
+    async def _taken(self, task: FollowedTask) -> None:
+        if task.view.ended and not task.local:
+            self.drop(task)
+        if task.saved:
+            await self.forget(task)
+
+    async def cancel(self, task: FollowedTask, reason: str) -> TaskView:
+        """Have its server end it; one that has ended stays as it is. Raises as a request does."""
+        if task.over:
+            await trio.lowlevel.checkpoint()
+            return task.view
+        task.cancel_reason = task.cancel_reason or reason
+        if task.questions is not None:
+            task.questions.withdraw_all(f"the task is cancelled: {reason}")
+        wire = wire_of(self.session)
+        before = task.news
+        try:
+            told = await wire.cancel(self.session, task.id)
+        except RPCError as error:
+            await self._cancelled_too_late(task, error)
+            return task.view
+        if told is None:
+            await self.poll(task)
+        else:
+            self._told(task, told, certain=task.news == before)
+        return task.view
+
+    async def give_up(self, task: FollowedTask, reason: str) -> None:
+        """The same, by somebody who leaves: a server that cannot be told forgets the task when its time is over."""
+        try:
+            await self.cancel(task, reason)
+        except ZCPError as error:
+            log.info("%s was not told to cancel a task: %s", self.session.name, error)
+
+    async def cancel_of(self, id: str, reason: str) -> TaskView:
+        """The same for a task of any name."""
+        task = self.tasks.get(id)
+        if task is not None:
+            return await self.cancel(task, reason)
+        wire = wire_of(self.session)
+        told = await wire.cancel(self.session, id) or await wire.get(self.session, id)
+        return view_of(told)
+
+    async def _cancelled_too_late(self, task: FollowedTask, error: RPCError) -> None:
+        """A task that has ended is not an error: whoever cancels wants it to end. Raises the error for any other."""
+        try:
+            await self.poll(task)
+        except RPCError as worse:
+            raise error from worse
+        if not task.view.ended:
+            raise error
+
+    def _retune(self) -> None:
+        """Let the server tell of the tasks that are followed, where it can."""
+        if self.listener is not None:
+            self.listener.retune()
