@@ -232,7 +232,7 @@ class Recorder(Protocol):
         """
 
     def following(self, subject: str, path: str) -> Span | None:
-        """What it follows there since a transition: a "task" that has not ended."""
+        """What it follows there since a transition: a "task" that has not ended, a "session" that is being opened."""
 
     def opened(self, runtime: Any) -> None:
         """A runtime reports here from now on. `runtime.mail()` tells how many messages wait; any thread may ask it."""

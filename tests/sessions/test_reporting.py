@@ -61,7 +61,7 @@ async def test_a_call_that_asks_is_told_from_request_to_question_and_back(era, a
 
     assert heard.of("request") == [("", "asked"), ("asked", "completed")]
     assert heard.of("pending") == [("received", "awaiting approval"), ("awaiting approval", "answered")]
-    assert ("wait_for elicitation/create", pytest.approx(5), "answered") in heard.waits
+    assert ("wait_for human", pytest.approx(5), "answered") in heard.waits
     # Where the handler is parked its question is answered; where it is suspended the run ends and asks again.
     answered = ("asked", "completed")
     assert heard.of("question")[-1] == answered

@@ -31,7 +31,9 @@ from zcp_actors.protocol.effects import Deliver, Effect, Entrust, Pend, Progress
 from zcp_actors.protocol.serving import target_of
 from zcp_actors.protocol.stateful_client import StatefulClient
 from zcp_actors.protocol.stateless_client import StatelessClient
+from zcp_actors.sessions.client_spans import ACKNOWLEDGED, ClientSpans
 from zcp_actors.sessions.desk import Desk
+from zcp_actors.sessions.exchange_facts import way_facts
 from zcp_actors.sessions.notices import tell_listener
 from zcp_actors.sessions.receiver import Receiver
 from zcp_actors.sessions.reporting import Report
@@ -84,6 +86,8 @@ class Outgoing:
     on_progress: Callable[[Any], Any] | None
     sent: Sent | None = None
     timer: Timer | None = None
+    spans: Any = None
+    """What a recorder follows of it."""
 
 
 @attrs.frozen
@@ -114,6 +118,8 @@ class ClientSession(Cell["Message | Decided"]):
         self._garbled, self._announce = 0, 1
         self.telling: dict[int, Telling] = {}
         """The async listeners at work; see `notices`."""
+        self.spans: ClientSpans | None = None
+        """What a recorder follows, once there is something to follow."""
         self.on_notification: Callable[[str, Any], None] | None = None
         self.on_reopened: Callable[[], None] | None = None
 
@@ -194,7 +200,12 @@ class ClientSession(Cell["Message | Decided"]):
         old, self.state = self.state, state
         recorder = self.runtime.recorder
         if recorder.enabled:
-            recorder.transition("session", self.me.path, old.value, state.value)
+            facts = way_facts(self.connection) if self.connection is not None else {}
+            if self.introduction is not None:
+                facts["version"] = self.introduction.version
+            if self.failure is not None and state is not State.READY:
+                facts["error"] = type(self.failure).__name__
+            recorder.transition("session", self.me.path, old.value, state.value, **facts)
 
     async def ready(self, limit: float | None = None) -> None:
         """Wait until requests may go out, at most `limit` seconds; None: the session's own idle limit.
@@ -228,6 +239,8 @@ class ClientSession(Cell["Message | Decided"]):
         if type(event) is Decided:
             self._perform(event.effects)
         elif self.automaton is not None:
+            if self.spans is not None:
+                self.spans.received(event)
             self._perform(self.automaton.received(event))  # type: ignore[arg-type]
 
     def feed(self, message: Message) -> None:
@@ -282,6 +295,8 @@ class ClientSession(Cell["Message | Decided"]):
     def _write(self, message: Message, call: int | str | None) -> None:
         if self.connection is None:
             return
+        if self.spans is not None:
+            message = self.spans.sending(message)
         try:
             self.connection.post(message, call)
         except ConnectionLost as error:
@@ -337,6 +352,7 @@ class ClientSession(Cell["Message | Decided"]):
         if recorder.enabled:
             path = f"{self.me.path}/request-{outgoing.sent.token}"
             report = Report(recorder, "request", path, method, target_of(params)).begin()
+            self.followed().begin(outgoing, outgoing.sent.token, params)
         self.perform(effects)
         try:
             return await outgoing.reply.wait()
@@ -347,8 +363,16 @@ class ClientSession(Cell["Message | Decided"]):
                 outgoing.timer.disarm()
             if not outgoing.sent.settled:
                 self.perform(automaton.cancel(outgoing.sent, "the caller does not want the answer any more"))
+            if self.spans is not None:
+                self.spans.end(outgoing)
             # The request and its record name each other; parted, they need no garbage collector.
             outgoing.sent = outgoing.timer = None
+
+    def followed(self) -> ClientSpans:
+        """What a recorder follows of this session. Only where one listens."""
+        if self.spans is None:
+            self.spans = ClientSpans(self)
+        return self.spans
 
     def _progressed(self, outgoing: Outgoing, params: Any) -> None:
         outgoing.patience.heard(trio.current_time(), self.desk.owed)
@@ -403,6 +427,8 @@ class ClientSession(Cell["Message | Decided"]):
     # -------------------------------------------------------------------------------------------- notifications
     def deliver(self, method: str, params: Any) -> None:
         """A notification for the application."""
+        if self.spans is not None and method == ACKNOWLEDGED:
+            self.spans.stands(params)
         if method in NOTICES:
             self.tasks.notified(params)
         elif method == "notifications/message" and self.providers.log is not None:

@@ -27,6 +27,7 @@ from zcp_actors.wire.meta_keys import RELATED_TASK
 
 if TYPE_CHECKING:
     from zcp_actors.actors import Timer
+    from zcp_actors.ports import Span
     from zcp_actors.protocol.asking import Incoming
     from zcp_actors.sessions.desk import Desk
 
@@ -44,6 +45,9 @@ class Status(Enum):
     EXPIRED = "expired"
     REFUSED = "refused"
 
+
+WAITS = {Status.QUEUED: "wait_for capacity", Status.APPROVAL: "wait_for human"}
+"""What a question waits for in which status; in others it is worked on."""
 
 OPEN = frozenset({Status.RECEIVED, Status.QUEUED, Status.APPROVAL, Status.ANSWERING})
 
@@ -97,6 +101,10 @@ class PendingRequest:
         """When it expires, in seconds of the runtime's clock."""
         self.session.host_runtime.waiting[self.id] = self
         self._timer: Timer = self.session.runtime.timers.at(self.until, partial(self.expire, limit))
+        self._moved = now
+        self._span: Span | None = None
+        if self.session.runtime.recorder.enabled:
+            self._span = self.session.followed().asked(question)
 
     @property
     def method(self) -> str:
@@ -144,7 +152,7 @@ class PendingRequest:
             return
         self.move(Status.ANSWERING)
         self._job = Answering(self)
-        self.session.submit(self._job)
+        self.session.submit(self._job, None if self._span is None else self._span.within(self.session.runtime.context))
 
     def move(self, status: Status) -> None:
         """Record where it is now."""
@@ -155,11 +163,9 @@ class PendingRequest:
         if recorder.enabled:
             path = f"{self.session.me.path}/pending-{self.question.number}"
             recorder.transition("pending", path, old.value, status.value, **self._facts(status))
-            if old is Status.QUEUED:
-                recorder.wait("wait_for capacity", path, self.since, trio.current_time(), status.value)
-            if status not in OPEN:
-                thing = f"wait_for {self.method}"
-                recorder.wait(thing, path, self.since, trio.current_time(), status.value)
+            began, self._moved = self._moved, trio.current_time()
+            if old in WAITS:
+                recorder.wait(WAITS[old], path, began, self._moved, status.value, under=self._span)
 
     def _facts(self, status: Status) -> dict[str, Any]:
         """What an audit needs: who asked for what, and at the end who decided and why; no contents."""
@@ -171,6 +177,11 @@ class PendingRequest:
         if status not in OPEN:
             facts |= {"by": self.decided_by, "reason": self.reason}
         return facts
+
+    def _tell_end(self, outcome: Any) -> None:
+        if self._span is not None:
+            facts = {"input_status": self.status.value, "decided_by": self.decided_by, "backend": self.backend}
+            self.session.followed().answered(self.question, self._span, outcome, **facts)
 
     def expire(self, limit: float) -> None:
         """Its time is over."""
@@ -189,6 +200,7 @@ class PendingRequest:
         was_answering = self.status is Status.ANSWERING
         self._timer.disarm()
         self.move(status)
+        self._tell_end(outcome)
         if was_answering and self._job is not None:
             self._job.cancel(f"{self.method} {status.value}")
         self.desk.ended(self, outcome, worked=was_answering)
@@ -229,6 +241,7 @@ class PendingRequest:
             working = self.status is Status.ANSWERING
             self._timer.disarm()
             self.move(Status.CANCELLED)
+            self._tell_end(None)
             if self._job is not None:
                 self._job.cancel(reason)
             self.desk.ended(self, None, worked=working)

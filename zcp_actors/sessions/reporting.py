@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import trio
 
 from zcp_actors.errors import ConnectionLost, RequestTimeout, ZCPError
 
@@ -43,7 +42,6 @@ class Report:
     path: str
     method: str
     target: str
-    began: float = attrs.field(factory=trio.current_time)
 
     def begin(self) -> Report:
         """It is asked."""
@@ -51,10 +49,7 @@ class Report:
         return self
 
     def end(self, reply: Reply[Any]) -> None:
-        """It has ended: the transition, and for a question the wait it was."""
+        """It has ended."""
         outcome, facts = outcome_of(reply)
         facts["method"] = self.method
         self.recorder.transition(self.subject, self.path, "asked", outcome, **facts)
-        if self.subject == "question":
-            thing = f"wait_for {self.method}"
-            self.recorder.wait(thing, self.path, self.began, trio.current_time(), outcome, **facts)

@@ -103,6 +103,8 @@ class Runtime(ActorRuntime):
     def opened_session(self, session: ClientSession) -> None:
         """A client session begins."""
         self.sessions[session] = None
+        if self.recorder.enabled:
+            self.recorder.transition("session", session.me.path, "", "connecting", backend=session.name)
 
     def closed_session(self, session: ClientSession) -> None:
         """A client session has ended."""

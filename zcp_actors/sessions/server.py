@@ -13,6 +13,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import trio
 
 from zcp_actors.actors import Cell, Reply
 from zcp_actors.errors import INTERNAL_ERROR, ConnectionLost, HandlerError, Overloaded, RPCError, TooManyChildren
@@ -87,6 +88,8 @@ class ServerSession(Cell["Message | Decided | Changed"]):
     def begin(self) -> None:
         """Hear of the app's changes from now on: once it has a place in the tree, and so will have an end."""
         self._unlisten = self.app.listen(self.tell)
+        if self.runtime.recorder.enabled:
+            self._spans = ServerSpans(self)
         if self.tasks is not None:
             self.tasks.joined(self)
 
@@ -194,6 +197,8 @@ class ServerSession(Cell["Message | Decided | Changed"]):
             self.lost(error)
         except Exception as error:  # a value of a handler's that no wire takes ends its call, never the session
             log.exception("what a handler gave cannot be written")
+            if spans is not None:
+                spans.unsent(message, error)
             self._unwritable(message, error, call)
         else:
             if spans is not None:
@@ -309,6 +314,8 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         """The handler has unwound, however it ended."""
         self._moved_call(call.served, "running", "suspended" if call.suspending else "ended")
         self._release(call.served)
+        if self._spans is not None:
+            self._spans.ended(call.served)
         self._act(call.automaton, call.automaton.finished(call.served, outcome))
 
     def _release(self, served: Served) -> None:
@@ -363,6 +370,8 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         for automaton in (self._retired, self._automaton):
             if automaton is not None:
                 self._perform(automaton, automaton.closed("the session ended"))
+        if self._spans is not None:
+            self._spans.close(exit.error)
         self.connection.hang_up()
 
 

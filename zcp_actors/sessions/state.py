@@ -24,6 +24,10 @@ STATE_SECONDS = 24 * 3600.0
 """How long a client may take to come back: as long as a person may take to answer (`max_human_wait`)."""
 
 
+TRACE = "trace"
+"""Beside the members of the journal; a server that knows nothing of it leaves it alone."""
+
+
 class CallState:
     """Seals and opens the states of one app's calls. `keys` rotate: the first seals, every one opens."""
 
@@ -39,12 +43,12 @@ class CallState:
         self._sealer = Sealer(keys)
 
     def seal(self, call: Served, nonce: str, principal: str) -> str:
-        """The call's journal as text that only this app can open, for this request and principal.
+        """The call's journal, and its trace, as text that only this app can open, for this request and principal.
 
         Raises `StateTooLarge`.
         """
         return self._sealer.seal(
-            json.dumps(call.journal.dump(), separators=(",", ":")).encode(),
+            json.dumps(_content(call), separators=(",", ":")).encode(),
             self._binding(call, principal),
             now=self._now(),
             ttl=self._seconds,
@@ -53,10 +57,17 @@ class CallState:
         )
 
     def open(self, call: Served, state: str, principal: str) -> tuple[Any, str]:
-        """The journal and the call's nonce. Raises `InvalidParams` that says why it cannot be opened."""
+        """The journal and the call's nonce; the call gets its trace. Raises `InvalidParams` that says why it cannot."""
         opened = self._sealer.open(state, self._binding(call, principal), now=self._now())
-        return json.loads(opened.journal), opened.call_nonce
+        content = json.loads(opened.journal)
+        call.trace = content.pop(TRACE, None)
+        return content, opened.call_nonce
 
     def _binding(self, call: Served, principal: str) -> Binding:
         arguments = to_wire(call.params).get("arguments")
         return Binding.of(self._app, call.method, call.target, arguments, principal or None)
+
+
+def _content(call: Served) -> dict[str, Any]:
+    dumped = call.journal.dump()
+    return dumped if call.trace is None else {**dumped, TRACE: call.trace}

@@ -50,6 +50,7 @@ ATTRIBUTES = {
     "kind": names.ACTOR_KIND,
     "strategy": names.STRATEGY,
     "depth": names.MAILBOX_DEPTH,
+    "limit": names.TIMEOUT_KIND,
     "input_status": names.INPUT_STATUS,
 }
 """What a fact is called as an attribute. Others are none: they steer, or they may hold what somebody said."""
@@ -134,7 +135,9 @@ class Drawing:
 
 def shown(content: Any) -> str:
     """Contents as an attribute holds them."""
-    return content if isinstance(content, str) else json.dumps(content, default=str)
+    if isinstance(content, str):
+        return content
+    return json.dumps(content, default=lambda model: model.to_dict() if hasattr(model, "to_dict") else str(model))
 
 
 def linked(to: SpanContext, type: str) -> list[Link]:

@@ -110,7 +110,7 @@ class Telemetry:
 
     def following(self, subject: str, path: str) -> Span | None:
         """See `ports.Recorder`."""
-        return self._tasks.following(path) if subject == "task" else None
+        return self._tasks.following(path) if subject == "task" else self._sessions.following(path)
 
 
 def is_real(provider: Any) -> bool:

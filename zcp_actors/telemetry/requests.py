@@ -73,7 +73,7 @@ class Waiting(Followed):
     def _end(self, outcome: str, facts: dict[str, Any]) -> None:
         metrics, method = self.drawing.metrics, self.attributes[names.INPUT_METHOD]
         metrics.waiting.pop(self.path, None)
-        metrics.pending[keyed({names.INPUT_METHOD: method, names.WAIT: "asking"})] -= 1
+        metrics.pending[keyed({names.INPUT_METHOD: method, names.SIDE: "asking"})] -= 1
         # A status of a task ends a gap before the next one begins; what waits in it must not stick out.
         at = max(self.began, self.drawing.clock.now() - GAP) if self.within_state else None
         ended = self.close(outcome, facts, at)
@@ -141,9 +141,11 @@ class Requests:
 
     def _ambient(self, under: Followed | None, facts: dict[str, Any]) -> Context:
         """What the program is doing; where it traces by other means, what it wrote into the `_meta` itself."""
-        meta = facts.pop("meta", None)
+        meta, mark = facts.pop("meta", None), facts.pop("mark", None)
         if under is not None:
             return under.context
+        if mark is not None and propagation.span_of(told := propagation.extracted(mark)).is_valid:
+            return told
         current = otel.get_current()
         if not propagation.span_of(current).is_valid and meta:
             said = propagation.extracted(meta)
@@ -211,7 +213,7 @@ class Requests:
         attributes = {names.INPUT_METHOD: method, **self._drawing.attributes(facts)}
         drawn = self._drawing.start(f"wait_for {method}", self._ambient(under, facts), attributes, subject=subject)
         metrics = self._drawing.metrics
-        metrics.pending[keyed({names.INPUT_METHOD: method, names.WAIT: "asking"})] += 1
+        metrics.pending[keyed({names.INPUT_METHOD: method, names.SIDE: "asking"})] += 1
         metrics.waiting[path] = (method, drawn.began)
         within_state = under is not None and under.subject == "task"
         return Waiting(

@@ -25,7 +25,11 @@ class Sessions:
     def __init__(self, drawing: Drawing) -> None:
         self._drawing = drawing
         self._opening: dict[str, Followed] = {}
-        self._since: dict[str, int] = {}
+        self._since: dict[str, tuple[int, dict[str, Any]]] = {}
+
+    def following(self, path: str) -> Followed | None:
+        """The opening that is under way there."""
+        return self._opening.get(path)
 
     def moved(self, path: str, old: str, new: str, facts: dict[str, Any]) -> None:
         """A session is being opened, stands, was lost, or is closed."""
@@ -33,7 +37,7 @@ class Sessions:
         if new == "connecting":
             self._opening[path] = self._drawing.start("session.open", otel.get_current(), told)
         elif new in STANDING:
-            self._since[path] = self._drawing.clock.now()
+            self._since[path] = self._drawing.clock.now(), facts
             self._opened(path, "completed", facts)
         else:
             error = facts.get("error", "")
@@ -49,9 +53,10 @@ class Sessions:
             opening.end(outcome, **facts)
 
     def _stood(self, path: str, side: str, facts: dict[str, Any]) -> None:
-        since = self._since.pop(path, None)
-        if since is None:
+        since, first = self._since.pop(path, (None, {}))
+        if since is None or facts.get("stateless"):
             return
+        facts = {**first, **facts}
         told = self._drawing.attributes({key: facts[key] for key in ("version", "protocol") if key in facts})
         if facts.get("transport") not in (None, "memory"):
             told[names.TRANSPORT] = facts["transport"]

@@ -60,7 +60,7 @@ class Waits:
     def moved(self, path: str, old: str, new: str, facts: dict[str, Any]) -> None:
         """A question of a server waits here, or has ended."""
         metrics, method = self._drawing.metrics, facts.get("method", names.OTHER)
-        count = keyed({names.INPUT_METHOD: method, names.WAIT: "answering"})
+        count = keyed({names.INPUT_METHOD: method, names.SIDE: "answering"})
         if new in OPEN and path not in metrics.waiting:
             metrics.pending[count] += 1
             metrics.waiting[path] = (method, self._drawing.clock.now())

@@ -1,0 +1,200 @@
+"""
+The requests of one client session, as its recorder follows them: what a caller wants, and each round of it.
+
+Owns what is followed, by request id. Made only where a recorder listens; it changes nothing but the `_meta` of what is
+sent, and decides nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from zcp_actors.protocol.capabilities import ASKING
+from zcp_actors.protocol.stateless_client import StatelessClient
+from zcp_actors.sessions.exchange_facts import carrying, meta_of, request_facts, result_facts, value_of, way_facts
+from zcp_actors.sessions.reporting import outcome_of
+from zcp_actors.wire import Notification, Request
+from zcp_actors.wire.meta_keys import SUBSCRIPTION_ID
+
+if TYPE_CHECKING:
+    from zcp_actors.ports import Recorder, Span
+    from zcp_actors.protocol.asking import Incoming
+    from zcp_actors.sessions.client import ClientSession, Outgoing
+    from zcp_actors.wire import Message, RequestId
+
+CANCELLED = "notifications/cancelled"
+ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+
+
+@attrs.define(eq=False)
+class Asking:
+    """One request of ours over all its rounds."""
+
+    whole: Span | None
+    """What the caller wants; None where there can be only one round."""
+    leg: Span
+    """The round on its way, or the last one that was."""
+    id: RequestId
+    rounds: int = 1
+    canceller: Span | None = None
+
+    @property
+    def outer(self) -> Span:
+        """What rounds and questions are part of."""
+        return self.whole or self.leg
+
+
+class ClientSpans:
+    """One for each session."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
+        self._recorder: Recorder = session.runtime.recorder
+        self._path = session.me.path
+        self._legs: dict[RequestId, Asking] = {}
+        self._questions: dict[int, Span] = {}
+        self._withdrawn: dict[int, Span] = {}
+
+    @property
+    def _version(self) -> str:
+        session = self._session
+        if session.introduction is not None:
+            return session.introduction.version
+        return session.automaton.dialect.version if session.automaton is not None else ""
+
+    # -------------------------------------------------------------------------------------------- requests
+    def begin(self, outgoing: Outgoing, id: RequestId, params: Any) -> None:
+        """A caller asks."""
+        request = Request(id, outgoing.method, params)
+        # What is asked while the session is being opened is a part of that.
+        known = self._session.introduction is not None
+        under, whole = None if known else self._recorder.following("session", self._path), None
+        if self._may_be_asked(outgoing.method):
+            facts = {
+                key: value for key, value in self._facts(request).items() if key in ("method", "target", "version")
+            }
+            whole = under = self._recorder.begin(
+                "operation", f"{self._path}/request-{id}", meta=meta_of(params), **facts
+            )
+        outgoing.spans = self._legs[id] = Asking(whole, self._leg(request, under), id)
+
+    def _may_be_asked(self, method: str) -> bool:
+        automaton = self._session.automaton
+        return isinstance(automaton, StatelessClient) and method in ASKING and bool(automaton.capabilities.keys())
+
+    def _facts(self, request: Request) -> dict[str, Any]:
+        return request_facts(request, self._session.connection, self._version)
+
+    def _leg(self, request: Request, under: Span | None) -> Span:
+        facts = {**self._facts(request), "meta": meta_of(request.params)}
+        return self._recorder.begin("request", f"{self._path}/request-{request.id}", under=under, **facts)
+
+    def sending(self, message: Message) -> Message:
+        """What to send instead: the same, saying what it is part of."""
+        if isinstance(message, Request):
+            asking = self._legs.get(message.id) or self._next_leg(message)
+            if asking is not None:
+                return Request(message.id, message.method, carrying(message.params, asking.leg))
+        elif isinstance(message, Notification) and message.method == CANCELLED:
+            return self._cancelling(message)
+        return message
+
+    def _next_leg(self, request: Request) -> Asking | None:
+        automaton = self._session.automaton
+        sent = automaton.requests.get(request.id) if automaton is not None else None
+        asking: Asking | None = getattr(sent.slot, "spans", None) if sent is not None else None
+        if asking is None:
+            return None
+        self.paused(asking)
+        asking.leg, asking.id = self._leg(request, asking.outer), request.id
+        asking.rounds += 1
+        self._legs[request.id] = asking
+        return asking
+
+    def paused(self, asking: Asking) -> None:
+        """A round is over, and the request is not."""
+        self._legs.pop(asking.id, None)
+        asking.leg.end("input_required")
+
+    def _cancelling(self, message: Notification) -> Notification:
+        asking = self._legs.get(value_of(message.params, "requestId"))
+        if asking is None:
+            return message
+        facts = {"method": CANCELLED, "version": self._version, **way_facts(self._session.connection)}
+        asking.canceller = self._recorder.begin("request", f"{self._path}/{CANCELLED}", under=asking.leg, **facts)
+        asking.canceller.end()
+        return Notification(message.method, carrying(message.params, asking.canceller))
+
+    def end(self, outgoing: Outgoing) -> None:
+        """The caller has its answer, or wants none."""
+        asking: Asking | None = outgoing.spans
+        if asking is None:
+            return
+        self._legs.pop(asking.id, None)
+        outcome, facts = outcome_of(outgoing.reply)
+        if outcome in ("completed", "tool error"):
+            outcome, more = result_facts(outgoing.reply.result())
+            facts |= more
+        elif outcome == "cancelled":
+            facts |= {"by": asking.canceller, "cancelled_for": "caller"}
+        facts |= {"peer": self._path, "limit": facts.pop("kind", None)}
+        asking.leg.end(outcome, **facts)
+        if asking.whole is not None:
+            asking.whole.end(outcome, rounds=asking.rounds, **{**facts, "by": None})
+        outgoing.spans = None
+
+    def stands(self, params: Any) -> None:
+        """A listen stream was acknowledged: asking for it is over, though its request stays open."""
+        id: Any = (meta_of(params) or {}).get(SUBSCRIPTION_ID)
+        asking = self._legs.pop(id, None)
+        if asking is not None:
+            asking.leg.end()
+
+    # -------------------------------------------------------------------------------------------- questions
+    def asked(self, question: Incoming) -> Span:
+        """Somebody here must answer a question."""
+        path = f"{self._path}/pending-{question.number}"
+        facts = {"method": question.method, "id": question.id, "key": question.key, "version": self._version}
+        if question.slot is not None:
+            return self._recorder.begin("operation", path, method=question.method)
+        span = self._questions[question.number] = self._question(question, path, facts)
+        return span
+
+    def _question(self, question: Incoming, path: str, facts: dict[str, Any]) -> Span:
+        asking: Asking | None = getattr(question.sent.slot, "spans", None) if question.sent is not None else None
+        if asking is not None and self._legs.get(asking.id) is asking:
+            self.paused(asking)
+        facts |= {"meta": meta_of(question.params), **way_facts(self._session.connection)}
+        return self._recorder.begin("call", path, under=None if asking is None else asking.outer, **facts)
+
+    def received(self, message: Any) -> None:
+        """A message came, and is not handled yet. What takes a question back is followed as well."""
+        if not isinstance(message, Notification) or message.method != CANCELLED:
+            return
+        id = value_of(message.params, "requestId")
+        questions: dict[RequestId, Incoming] = getattr(self._session.automaton, "questions", {})
+        question = questions.get(id) if isinstance(id, int | str) else None
+        span = None if question is None else self._questions.get(question.number)
+        if question is not None and span is not None:
+            facts = {"method": CANCELLED, "version": self._version, **way_facts(self._session.connection)}
+            canceller = self._recorder.begin(
+                "call", f"{self._path}/{CANCELLED}", under=span, meta=meta_of(message.params), **facts
+            )
+            canceller.end()
+            self._withdrawn[question.number] = canceller
+
+    def answered(self, question: Incoming, span: Span, outcome: Any, **facts: Any) -> None:
+        """A question has ended: with a result model, with an exception, or with nothing for nobody."""
+        self._questions.pop(question.number, None)
+        canceller = self._withdrawn.pop(question.number, None)
+        expired = facts.get("input_status") == "expired"
+        if outcome is None:
+            span.end("cancelled", by=canceller, cancelled_for="server", **facts)
+        elif isinstance(outcome, Exception):
+            told = {"code": getattr(outcome, "code", None), "error": type(outcome).__name__, "message": str(outcome)}
+            span.end("timed out" if expired else "refused", **told, **facts)
+        else:
+            word, told = result_facts(outcome)
+            span.end("timed out" if expired else word, **told, **facts)

@@ -1,0 +1,237 @@
+"""
+The calls and questions of one server session, as its recorder follows them.
+
+Owns what is followed, by request id. Made only where a recorder listens; it changes nothing but the `_meta` of what the
+server asks, and decides nothing. A request that brings a sealed state is followed from the moment its state is open:
+what it is part of may stand in there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from zcp_actors.protocol.serving import Phase
+from zcp_actors.sessions.exchange_facts import (
+    carrying,
+    meta_of,
+    reply_facts,
+    request_facts,
+    value_of,
+    way_facts,
+)
+from zcp_actors.wire import ErrorResponse, InputRequiredResult, Notification, Request, Response
+from zcp_actors.wire.meta_keys import STATEFUL_VERSIONS
+from zcp_actors.wire.model import replaced
+
+if TYPE_CHECKING:
+    from contextvars import Context
+
+    from zcp_actors.ports import Recorder, Span
+    from zcp_actors.protocol.serving import Served, Server
+    from zcp_actors.sessions.server import ServerSession
+    from zcp_actors.wire import Message, RequestId
+
+CANCELLED = "notifications/cancelled"
+ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+
+
+@attrs.define(eq=False)
+class Followed:
+    """A request of the client that is not answered."""
+
+    span: Span
+    canceller: Span | None = None
+
+
+@attrs.define(eq=False)
+class Asked:
+    """A question of ours that is not answered."""
+
+    wait: Span | None
+    request: Span
+    call: RequestId | None
+
+    def end(self, outcome: str, **facts: Any) -> None:
+        """The answer is here, or will not come."""
+        self.request.end(outcome, **facts)
+        if self.wait is not None:
+            self.wait.end(outcome, **facts)
+
+
+class ServerSpans:
+    """One for each session."""
+
+    def __init__(self, session: ServerSession) -> None:
+        self._session = session
+        self._recorder: Recorder = session.runtime.recorder
+        self._path = session.path
+        self._calls: dict[RequestId, list[Followed]] = {}
+        """A list, because a peer may use an id twice: the refusal answers the later one."""
+        self._late: dict[RequestId, dict[str, Any]] = {}
+        self._asked: dict[RequestId, Asked] = {}
+        self._version = ""
+        self._recorder.transition("session", self._path, "", "serving")
+
+    # -------------------------------------------------------------------------------------------- from the client
+    def received(self, automaton: Server, message: Message) -> None:
+        """A message came, and is not handled yet."""
+        self._version = getattr(automaton, "version", "") or automaton.dialect.version
+        if isinstance(message, Request):
+            self._requested(message)
+        elif isinstance(message, Notification):
+            if message.method == CANCELLED:
+                self._cancelled(message)
+        elif message.id is not None and message.id in self._asked:
+            outcome, facts = reply_facts(message)
+            self._asked.pop(message.id).end(outcome, **facts)
+
+    def _requested(self, request: Request) -> None:
+        facts = request_facts(request, self._session.connection, self._version)
+        facts |= {"meta": meta_of(request.params), "principal": self._session.principal}
+        if value_of(request.params, "requestState") is None:
+            self._begin(request.id, facts)
+        else:
+            self._late[request.id] = facts
+
+    def _begin(self, id: RequestId, facts: dict[str, Any]) -> Followed:
+        followed = Followed(self._recorder.begin("call", f"{self._path}/request-{id}", **facts))
+        self._calls.setdefault(id, []).append(followed)
+        return followed
+
+    def _cancelled(self, message: Notification) -> None:
+        id = value_of(message.params, "requestId")
+        found = self._calls.get(id) if isinstance(id, int | str) else None
+        facts: dict[str, Any] = {"method": CANCELLED, "version": self._version, "principal": self._session.principal}
+        facts |= {"meta": meta_of(message.params), **way_facts(self._session.connection)}
+        under = found[-1].span if found else None
+        canceller = self._recorder.begin("call", f"{self._path}/{CANCELLED}", under=under, **facts)
+        canceller.end()
+        if found:
+            found[-1].canceller = canceller
+
+    def opened(self, served: Served) -> None:
+        """The state of a retry is open, and is authentic."""
+        facts = self._late.pop(served.id, None)
+        if facts is None:
+            return
+        trace = served.trace or {}
+        responses = getattr(served.params, "input_responses", None) or {}
+        waited = {
+            key: (method, getattr(responses.get(key), "action", "")) for key, method in trace.get("asked", {}).items()
+        }
+        self._begin(served.id, {**facts, "after": trace, "waited": waited})
+
+    # -------------------------------------------------------------------------------------------- to the client
+    def sending(self, message: Message, call: RequestId | None) -> Message:
+        """What to send instead: the same, saying what it is part of."""
+        if isinstance(message, Request):
+            return self._asking(message, call)
+        if isinstance(message, Response) and isinstance(message.result, InputRequiredResult):
+            return self._embedding(message)
+        if isinstance(message, Notification) and message.method == CANCELLED:
+            return self._withdrawing(message)
+        return message
+
+    def _asking(self, request: Request, call: RequestId | None) -> Request:
+        facts = request_facts(request, self._session.connection, self._version)
+        meta, caller = meta_of(request.params), self._span_of(call)
+        path, wait = f"{self._path}/question-{request.id}", None
+        if meta is None or "traceparent" not in meta:
+            # A task's question has its wait, and says so itself, since before it could travel.
+            questions = getattr(self._session.automaton, "questions", {})
+            key = getattr(questions.get(request.id), "key", "")
+            wait = self._recorder.begin("question", path, under=caller, method=request.method, key=key)
+        under = wait or (None if meta else caller)
+        span = self._recorder.begin("request", path, under=under, mark=meta, **facts)
+        self._asked[request.id] = Asked(wait, span, call)
+        return Request(request.id, request.method, carrying(request.params, span))
+
+    def _span_of(self, call: RequestId | None) -> Span | None:
+        found = self._calls.get(call) if call is not None else None
+        return found[-1].span if found else None
+
+    def _embedding(self, message: Response) -> Response:
+        """The questions of a result say what they are part of, as requests do."""
+        span, result = self._span_of(message.id), message.result
+        asked = getattr(result, "input_requests", None)
+        if span is None or not asked:
+            return message
+        told = {}
+        for key, each in asked.items():
+            told[key] = each if each.params is None else replaced(each, params=carrying(each.params, span))
+        return Response(message.id, replaced(result, input_requests=told))  # type: ignore[type-var]
+
+    def _withdrawing(self, message: Notification) -> Notification:
+        asked = self._asked.pop(value_of(message.params, "requestId"), None)
+        if asked is None:
+            return message
+        facts = {"method": CANCELLED, "version": self._version, **way_facts(self._session.connection)}
+        canceller = self._recorder.begin("request", f"{self._path}/{CANCELLED}", under=asked.request, **facts)
+        asked.end("cancelled", by=canceller)
+        canceller.end()
+        return Notification(message.method, carrying(message.params, canceller))
+
+    def sent(self, message: Message, call: RequestId | None, at: float) -> None:
+        """It was sent; `at` is when that began."""
+        if isinstance(message, Response | ErrorResponse):
+            outcome, facts = reply_facts(message)
+            self._end(message.id, outcome, {**facts, "at": at})
+        elif isinstance(message, Notification) and message.method == ACKNOWLEDGED:
+            # A stream that stands is no work; its call is over when it stands.
+            self._end(call, "completed", {"at": at})
+
+    def unsent(self, message: Message, error: Exception) -> None:
+        """It cannot be written. A reply is followed by another one; a question has no other."""
+        asked = self._asked.pop(message.id, None) if isinstance(message, Request) else None
+        if asked is not None:
+            asked.end("failed", error=type(error).__name__)
+
+    def _end(self, id: RequestId | None, outcome: str, facts: dict[str, Any]) -> None:
+        if id is None:
+            return
+        late = self._late.pop(id, None)
+        if late is not None:
+            self._begin(id, late)
+        found = self._calls.get(id)
+        if found:
+            followed = found.pop()
+            if not found:
+                del self._calls[id]
+            followed.span.end(outcome, **facts)
+
+    # -------------------------------------------------------------------------------------------- the calls
+    def within(self, served: Served) -> Context | None:
+        """Where the handler of a call runs; None: where all do."""
+        span = self._span_of(served.id)
+        return None if span is None else span.within(self._session.runtime.context)
+
+    def sealing(self, served: Served) -> None:
+        """A call is suspended, and what is to be known of it when it comes back is sealed."""
+        span = self._span_of(served.id)
+        mark = {} if span is None else span.mark()
+        served.trace = {**mark, "asked": served.journal.awaited()} if mark else None
+
+    def ended(self, served: Served) -> None:
+        """A handler has unwound. Where its call was forgotten before, nothing will answer it."""
+        if served.phase is Phase.ENDED and (found := self._calls.get(served.id)):
+            by = found[-1].canceller
+            self._end(served.id, "cancelled", {"by": by, "cancelled_for": "client" if by is not None else "session"})
+
+    def close(self, error: BaseException | None) -> None:
+        """The session has ended: so has everything in it."""
+        for id in list(self._calls):
+            while id in self._calls:
+                self._end(id, "cancelled", {"cancelled_for": "session"})
+        for asked in self._asked.values():
+            asked.end("cancelled")
+        self._asked.clear()
+        facts: dict[str, Any] = way_facts(self._session.connection)
+        if self._version in STATEFUL_VERSIONS:
+            facts["version"] = self._version
+        else:
+            facts["stateless"] = True
+        if error is not None:
+            facts["error"] = type(error).__name__
+        self._recorder.transition("session", self._path, "serving", "closed", **facts)
