@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         ToolOptions,
     )
     from zcp_actors.app.tool import RegisteredTool
+    from zcp_actors.tasks.limits import TaskLimits
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -68,6 +69,7 @@ class FastZCP(Serving):
     `sync_limit` is how many plain functions run at once, in threads; coroutine functions have no limit.
     `list_ttl_ms` (milliseconds) and `list_cache_scope` say how long and for whom a client may keep a list (2026-07-28).
     `validate_output=False` publishes output schemas without checking results against them.
+    `task_limits` says how many tasks run, wait and are kept, and for how long.
     """
 
     def __init__(  # noqa: PLR0917 - the order of the guide's FastZCP
@@ -85,6 +87,7 @@ class FastZCP(Serving):
         list_ttl_ms: int | None = None,
         list_cache_scope: CacheScope | None = None,
         validate_output: bool = True,
+        task_limits: TaskLimits | None = None,
     ) -> None:
         if page_size < 1:
             raise SchemaError(f"page_size is the entries of one page, at least 1, not {page_size}")
@@ -100,6 +103,7 @@ class FastZCP(Serving):
         )
         self._limiter = trio.CapacityLimiter(sync_limit)
         self._validate_output = validate_output
+        self.task_limits = task_limits
 
     def __repr__(self) -> str:
         return f"<FastZCP {self.name!r} {self.version}>"

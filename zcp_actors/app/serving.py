@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from zcp_actors.app.tool import RegisteredTool
     from zcp_actors.ports import App, Tasks, TaskStore
     from zcp_actors.protocol.tasks import TaskPolicy
+    from zcp_actors.tasks.limits import TaskLimits
     from zcp_actors.wire import CallToolRequestParams, CallToolResult, CreateTaskRequestParams, Result
 
     Serve = Callable[[Any, Any], Coroutine[Any, Any, Any]]
@@ -57,6 +58,9 @@ Entry = TypeVar("Entry")
 
 class Serving:
     """The catalogues of one app, and the answers made from them."""
+
+    task_limits: TaskLimits | None = None
+    """How much of tasks is served; None takes the defaults."""
 
     def __init__(self, name: str, *, page_size: int, caching: Caching) -> None:
         self._listeners = Listeners()
@@ -141,7 +145,7 @@ class Serving:
         """Return who runs this app's tasks in `runtime`; None while the app has no tool or kind that may be one."""
         if not self.task_targets():
             return None
-        return TaskService.of(cast("App", self), runtime, store, served=served)
+        return TaskService.of(cast("App", self), runtime, store, served=served, limits=self.task_limits)
 
     def _completes(self) -> bool:
         return (

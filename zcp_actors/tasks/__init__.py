@@ -6,6 +6,7 @@ Each fills in `ports.OnceStore` or `ports.TaskStore`. Refuses to know sessions.
 
 from __future__ import annotations
 
+from zcp_actors.tasks.limits import TaskLimits as TaskLimits
 from zcp_actors.tasks.memory import MemoryTaskStore as MemoryTaskStore
 from zcp_actors.tasks.once_memory import MemoryOnceStore as MemoryOnceStore
 from zcp_actors.tasks.once_sqlite import SqliteOnceStore as SqliteOnceStore

@@ -92,7 +92,9 @@ class TaskService:
         self._emptied: Reply[None] | None = None
 
     @classmethod
-    def of(cls, app: App, runtime: Any, store: TaskStore | None, *, served: bool) -> TaskService:
+    def of(
+        cls, app: App, runtime: Any, store: TaskStore | None, *, served: bool, limits: TaskLimits | None = None
+    ) -> TaskService:
         """The one of this app in this runtime, made when first asked for.
 
         `store` is one that somebody else has opened. None: a file in the state directory for an app that is `served`
@@ -103,7 +105,12 @@ class TaskService:
         if service is None:
             replay = ALWAYS_REPLAY.get() or bool(os.environ.get(ALWAYS_REPLAY_VARIABLE))
             service = runtime.task_services[place] = cls(
-                app, runtime, store or default_store(app, served=served), owns_store=store is None, always_replay=replay
+                app,
+                runtime,
+                store or default_store(app, served=served),
+                owns_store=store is None,
+                limits=limits,
+                always_replay=replay,
             )
         return service
 
