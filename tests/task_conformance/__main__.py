@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 from task_conformance.judge import all_judged
 from task_conformance.manifest import BadManifest, Manifest, read_manifest
-from task_conformance.target import open_target
+from task_conformance.target import first_of, open_target
 from task_conformance.wires import Unreachable
 
 if TYPE_CHECKING:
@@ -62,8 +62,13 @@ def main(command: str | None, url: str | None, manifest: Path) -> None:
         raise click.UsageError("give either --stdio or --http")
     try:
         found = trio.run(verdicts, read_manifest(manifest), shlex.split(command or ""), url)
-    except (BadManifest, Unreachable, OSError) as error:
+    except BadManifest as error:
         raise click.ClickException(str(error)) from None
+    except ExceptionGroup as errors:
+        unreachable, rest = errors.split((Unreachable, OSError))
+        if unreachable is None or rest is not None:
+            raise
+        raise click.ClickException(str(first_of(unreachable))) from None
     Console(width=None if sys.stdout.isatty() else 160).print(table_of(found))
     counts = {outcome: sum(each.outcome == outcome for each in found) for outcome in COLOURS}
     click.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))

@@ -105,7 +105,7 @@ class _Owner:
                 await self.closing.wait()
                 nursery.cancel_scope.cancel()
         except* Exception as errors:  # noqa: BLE001 - whatever the server did ends this conversation only
-            self.failure = Unreachable(f"no conversation with the server: {_first(errors)!r}")
+            self.failure = Unreachable(f"no conversation with the server: {first_of(errors)!r}")
         finally:
             self.talk.gone()
             self.opened.set()
@@ -123,7 +123,8 @@ class _Owner:
             await self.closed.wait()
 
 
-def _first(error: BaseException) -> BaseException:
+def first_of(error: BaseException) -> BaseException:
+    """The first exception of a group."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -1,0 +1,96 @@
+"""
+Our server and every requirement of tasks in 2025-11-25, over stdio and HTTP, as processes; there are no exceptions.
+
+`task_app.py` is what is served: by `zcp-actors serve` to whoever comes, and as a program to clients that say who they
+are.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+from interop.stage import STATE_KEY, open_stage
+from peers import PROGRAMS
+from served import child, serving
+from task_conformance.judge import IN_ORDER, judged
+from task_conformance.manifest import read_manifest
+from task_conformance.target import open_target
+
+MANIFESTS = Path(__file__).parent / "manifests"
+APP = PROGRAMS / "task_app.py"
+SERVE = (sys.executable, "-m", "zcp_actors.cli", "serve", f"{APP}:app")
+
+FOR_HTTP = {check.name for check in IN_ORDER if check.transport == "http"}
+FOR_THE_KNOWN = {"30-another-requestors-task-is-unknown", "30-a-requestor-finds-its-tasks-again"}
+FOR_STRANGERS = {"31-strangers-do-not-see-each-others-tasks"}
+FOR_A_LIST = {
+    "22-every-page-is-reached-by-its-cursor",
+    "22-a-long-list-has-pages",
+    "22-a-bad-cursor-is-refused",
+    "23-what-get-finds-list-shows",
+}
+OUT_OF_PLACE = {
+    "stdio": FOR_HTTP,
+    "http": FOR_THE_KNOWN | FOR_A_LIST,
+    "http-to-the-known": FOR_STRANGERS,
+}
+"""Checks that say nothing of a server that is reached so. Where nobody says who they are, there is no list."""
+
+
+@asynccontextmanager
+async def over_stdio(environment):
+    async with open_target(read_manifest(MANIFESTS / "ours.json"), command=SERVE, environment=environment) as target:
+        yield target
+
+
+@asynccontextmanager
+async def over_http(environment):
+    argv = [*SERVE, "--http", ":0"]
+    async with child(argv, stderr=subprocess.PIPE, env=environment) as process, trio.open_nursery() as nursery:
+        said = b""
+        while (found := re.search(rb"serving Kitchen at (\S+)\n", said)) is None:
+            piece = await process.stderr.receive_some()
+            assert piece, said.decode()
+            said += piece
+        nursery.start_soon(drained, process.stderr)
+        async with open_target(read_manifest(MANIFESTS / "ours.json"), url=found[1].decode()) as target:
+            yield target
+        nursery.cancel_scope.cancel()
+
+
+async def drained(stream):
+    async for _ in stream:
+        pass
+
+
+@asynccontextmanager
+async def over_http_to_the_known(environment):
+    manifest = read_manifest(MANIFESTS / "ours_with_identities.json")
+    async with serving([sys.executable, str(APP)], env=environment) as url, open_target(manifest, url=url) as target:
+        yield target
+
+
+SCENES = {"stdio": over_stdio, "http": over_http, "http-to-the-known": over_http_to_the_known}
+
+
+@pytest.fixture(scope="module", params=SCENES)
+def stage(request, tmp_path_factory):
+    environment = {**os.environ, **STATE_KEY, "ZCP_ACTORS_STATE_DIR": str(tmp_path_factory.mktemp("state"))}
+    with open_stage(lambda: SCENES[request.param](environment)) as stage:
+        stage.reached = request.param
+        yield stage
+
+
+@pytest.mark.parametrize("check", IN_ORDER, ids=lambda check: check.name)
+def test_our_server_does_what_is_required(stage, check):
+    verdict = stage.run(lambda: judged(check, stage.scene))
+
+    expected = "not applicable" if check.name in OUT_OF_PLACE[stage.reached] else "passed"
+    assert (verdict.outcome, verdict.remark if verdict.outcome != expected else "") == (expected, "")
