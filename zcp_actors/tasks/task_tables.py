@@ -70,16 +70,16 @@ READ_PLACE = f"{READ} WHERE app = ? AND principal = ? AND id = ? AND (expires IS
 READ_NUMBER = f"{READ} WHERE tasks.number = ?"
 PAGE = f"""{READ} WHERE app = :app AND principal = :principal AND (created, id) > (:created, :id)
     AND (expires IS NULL OR expires > :now) ORDER BY created, id LIMIT :limit"""
-COUNT_OPEN = """SELECT count(*) FROM (SELECT 1 FROM tasks WHERE app = ? AND principal = ? AND NOT ended
-    AND (expires IS NULL OR expires > ?) LIMIT ?)"""
+COUNT_OPEN = """SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_open
+    WHERE app = ? AND principal = ? AND NOT ended AND (expires IS NULL OR expires > ?) LIMIT ?)"""
 CREATE = """INSERT INTO tasks (app, principal, id, method, target, created, expires, ended, revision, change,
     owner, fence, until, format, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, 1, ?, ?, ?)"""
 REPLACE = """UPDATE tasks SET expires = ?, ended = ?, revision = revision + 1, change = ?,
     owner = CASE WHEN ? THEN NULL ELSE owner END, format = ?, record = ? WHERE number = ?"""
 ENTER = """INSERT INTO task_entries (task, key, value) VALUES (?, ?, ?)
     ON CONFLICT (task, key) DO UPDATE SET value = excluded.value"""
-FREE = f"""SELECT number, method, target FROM tasks WHERE app = :app AND NOT ended AND format <= {FORMAT}
-    AND (expires IS NULL OR expires > :now) AND NOT {HELD} ORDER BY number"""  # noqa: S608 - a constant of this module
+FREE = f"""SELECT number, method, target FROM tasks INDEXED BY tasks_open
+    WHERE app = :app AND NOT ended AND format <= {FORMAT} AND (expires IS NULL OR expires > :now) AND NOT {HELD} ORDER BY number"""  # noqa: S608 - a constant of this module
 TAKE = """UPDATE tasks SET owner = ?, fence = fence + 1, until = ?, revision = revision + 1, change = ?
     WHERE number = ?"""
 LET_GO = """UPDATE tasks SET owner = NULL
