@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from zcp_actors.wire.input_required import InputRequests, InputResponses
+from zcp_actors.wire.input_required import InputRequests
 from zcp_actors.wire.model import Model, nullable
 from zcp_actors.wire.params import RequestParams, WithMeta
 from zcp_actors.wire.results import EmptyResult
@@ -89,7 +89,8 @@ class UpdateTaskRequestParams(RequestParams):
     """Answers for a task, all or some."""
 
     task_id: str
-    input_responses: InputResponses
+    input_responses: dict[str, Any]
+    """Read one by one, each as what its question asks for: what answers no question is passed over, whatever it is."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
