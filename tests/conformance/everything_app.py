@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from conformance import everything_content as content
 from conformance import everything_questions as questions
+from conformance.everything_tasks import TASK_TOOLS
 
 from zcp_actors import FastZCP, File, Image
 
@@ -17,6 +18,8 @@ for each in (*content.CONTENT_TOOLS, *questions.QUESTION_TOOLS):
     app.add_tool(each)
 app.add_tool(content.json_schema_2020_12_tool, input_schema=content.JSON_SCHEMA_2020_12)
 app.add_tool(content.mirrored_argument, input_schema=content.MIRRORED)
+for function, options in TASK_TOOLS:
+    app.add_tool(function, **options)
 
 
 @app.tool

@@ -43,8 +43,13 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """By the strict rule."""
+        """By the strict rule; also for one that the suite skips, see `skipped`."""
         return not self.reasons
+
+    @property
+    def skipped(self) -> bool:
+        """The suite measures nothing here, and did nothing else than say so."""
+        return self.passed and not self.scenario.checks
 
 
 def judged(scenario: Scenario, run: Run) -> Verdict:
@@ -60,8 +65,18 @@ def _reasons(scenario: Scenario, run: Run, counts: Counter[str]) -> Iterator[str
         yield f"{check['status']} {check.get('id')}: {check.get('errorMessage') or check.get('description') or ''}"
     if len(spoilt) > REASONS_SHOWN:
         yield f"and {len(spoilt) - REASONS_SHOWN} checks more"
-    if not counts["SUCCESS"]:
+    if not scenario.checks:
+        yield from _skipped(counts)
+    elif not counts["SUCCESS"]:
         yield "vacuous: no check succeeded"
     elif counts["SUCCESS"] < scenario.checks:
         yield f"{counts['SUCCESS']} of {scenario.checks} checks succeeded, {counts['SKIPPED']} were skipped"
     yield from run.trouble
+
+
+def _skipped(counts: Counter[str]) -> Iterator[str]:
+    """A scenario that the suite skips is to be seen skipped, and nothing else."""
+    if counts["SUCCESS"]:
+        yield f"{counts['SUCCESS']} checks succeeded of a scenario that the suite used to skip: say so in scenarios.py"
+    elif not counts["SKIPPED"]:
+        yield "the suite did not even say that it skips this"

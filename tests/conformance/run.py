@@ -92,13 +92,21 @@ def table_of(outcomes: list[Outcome]) -> Table:
                 outcome.leg.name,
                 verdict.scenario.name,
                 f"{counts['SUCCESS']}/{verdict.scenario.checks}",
-                "[green]passed[/]" if verdict.passed else f"[red]failed[/] {escape('; '.join(verdict.reasons))}",
+                _said(verdict),
             )
-        passed = sum(verdict.passed for verdict in outcome.verdicts)
-        total = f"{passed} of {len(outcome.leg.scenarios)} passed in {outcome.seconds:.0f} s"
+        skipped = sum(verdict.skipped for verdict in outcome.verdicts)
+        passed = sum(verdict.passed for verdict in outcome.verdicts) - skipped
+        total = f"{passed} of {len(outcome.leg.scenarios) - skipped} passed in {outcome.seconds:.0f} s"
+        total += f", {skipped} skipped by the suite" if skipped else ""
         more = "".join(f"\n[red]failed[/] {escape(each)}" for each in outcome.trouble)
         table.add_row(f"[bold]{outcome.leg.name}[/]", f"[bold]{total}[/]{more}", "", "", end_section=True)
     return table
+
+
+def _said(verdict: Verdict) -> str:
+    if verdict.skipped:
+        return "[yellow]skipped by the suite itself[/]"
+    return "[green]passed[/]" if verdict.passed else f"[red]failed[/] {escape('; '.join(verdict.reasons))}"
 
 
 async def run_legs(legs: list[Leg], output: Path) -> bool:

@@ -8,6 +8,7 @@ from conformance.results import FINISHED, Broken, client_run, folder, read_list,
 from conformance.scenarios import ELSEWHERE, LEGS, Scenario
 
 TWO = Scenario("two-checks", 2)
+NONE = Scenario("skipped", 0)
 
 
 def checks(*statuses):
@@ -34,6 +35,30 @@ def test_a_vacuous_pass_fails(statuses):
     assert judged(TWO, Run(checks(*statuses))).reasons == ("vacuous: no check succeeded",)
 
 
+def test_a_scenario_that_the_suite_skips_is_shown_as_skipped_and_not_as_passed_by_us():
+    verdict = judged(NONE, Run(checks("SKIPPED")))
+
+    assert verdict.passed
+    assert verdict.skipped
+    assert not judged(TWO, Run(checks("SUCCESS", "SUCCESS"))).skipped
+
+
+@pytest.mark.parametrize(
+    ("statuses", "why"),
+    [
+        (("SUCCESS",), "1 checks succeeded of a scenario that the suite used to skip"),
+        (("SKIPPED", "SUCCESS"), "1 checks succeeded of a scenario that the suite used to skip"),
+        (("FAILURE",), "FAILURE check-0"),
+        ((), "the suite did not even say that it skips this"),
+    ],
+)
+def test_a_scenario_that_the_suite_used_to_skip_fails_when_it_does_anything_else(statuses, why):
+    verdict = judged(NONE, Run(checks(*statuses)))
+
+    assert verdict.reasons[0].startswith(why)
+    assert not verdict.skipped
+
+
 def test_a_check_that_was_skipped_is_missing():
     (reason,) = judged(TWO, Run(checks("SUCCESS", "SKIPPED"))).reasons
 
@@ -52,10 +77,10 @@ def test_many_failures_are_told_by_the_first_ones_and_their_number():
 
 
 def test_the_legs_are_as_long_as_the_specification_of_the_suite():
-    """73 scenarios of the server, 13 of the client, nothing that is left out elsewhere."""
+    """83 scenarios of the server, 13 of the client, nothing that is left out elsewhere."""
     assert {leg.name: len(leg.scenarios) for leg in LEGS} == {
         "server-2025-11-25": 33,
-        "server-2026-07-28": 40,
+        "server-2026-07-28": 50,
         "client-2025-11-25": 5,
         "client-2026-07-28": 8,
     }
