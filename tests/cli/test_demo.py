@@ -63,6 +63,21 @@ def test_the_demo_leaves_a_trace_file_of_jaegers_model_and_names_it(performed):
     assert "zcp-actors trace show demo-trace.json" in done.stdout
 
 
+@pytest.mark.parametrize("era", ["2025", "2026"])
+def test_a_publication_of_the_demo_is_one_trace_through_both_processes(performed, era):
+    """The call, its serving in the other process, and both questions with the wait for the person's answer."""
+    folder, _ = performed
+    found = []
+    for trace in checked((folder / "demo-trace.json").read_bytes()):
+        services = {trace["processes"][span["processID"]]["serviceName"] for span in trace["spans"]}
+        names = {span["operationName"] for span in trace["spans"]}
+        if services == {"zcp-actors-demo", f"desk-{era}"} and "tools/call publish" in names:
+            found.append(names)
+
+    wanted = {"tools/call publish", "wait_for elicitation/create", "wait_for sampling/createMessage"}
+    assert any(wanted <= names for names in found), found
+
+
 @pytest.fixture
 def stage(tmp_path):
     console = Console(file=io.StringIO(), width=200)

@@ -8,14 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+from zcp_actors.cli.trace_file import Span, read_spans
+from zcp_actors.cli.trace_tree import traces_of
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def ran(*words: str, **environment: str) -> str:
+def ran(*words: str, folder: Path = EXAMPLES, **environment: str) -> str:
     """Run python with these words among the examples; return what it printed."""
     done = subprocess.run(
         [sys.executable, *words],
-        cwd=EXAMPLES,
+        cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -43,3 +46,22 @@ def test_an_order_is_taken_by_the_command_line():
     out = ran("-m", "zcp_actors.cli", "call", *words)
 
     assert json.loads(out) == {"number": 1, "text": "large soup for you"}
+
+
+def test_the_spans_of_an_agent_enclose_its_calls_and_the_questions_come_back_below_them(tmp_path):
+    out = ran(str(EXAMPLES / "traced_agent_loop.py"), folder=tmp_path)
+    files = [tmp_path / "agent.json", tmp_path / "server.json"]
+    (trace,) = (trace for trace in traces_of(read_spans(files)) if trace.rows[0].span.name == "invoke_agent publisher")
+    spans = {span.id: span for span in trace.spans}
+
+    def above(span: Span) -> list[str]:
+        return [] if span.parent is None else [spans[span.parent].name, *above(spans[span.parent])]
+
+    def of(name: str, service: str) -> list[str]:
+        return next(above(span) for span in trace.spans if (span.name, span.service) == (name, service))
+
+    assert "Busy bees" in out
+    assert of("tools/call word_count", "publishing-desk")[-2:] == ["agent step", "invoke_agent publisher"]
+    assert of("wait_for elicitation/create", "publishing-desk")[-2:] == ["agent step", "invoke_agent publisher"]
+    assert of("chat my-model", "my-agent")[0] == "sampling/createMessage"
+    assert "tools/call publish" in of("chat my-model", "my-agent")

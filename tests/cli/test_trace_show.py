@@ -106,6 +106,19 @@ def test_why_it_failed_and_what_it_is_linked_to_stand_below(outcome, story):
     assert below["✗ tools/call typeset"].strip() == "→ cancelled_by: wait_for elicitation/create"
 
 
+def test_what_is_said_of_a_span_does_not_cut_the_line_to_its_children(outcome, path):
+    file = JaegerFile(path)
+    maker = Maker(file)
+    first = maker.span("first")
+    outer = maker.span("outer", 1, 3, parent=first, links={"continues": first})
+    maker.span("inner", 2, 3, parent=outer)
+    file.shutdown()
+
+    _, lines, _ = outcome("show", path)
+
+    assert lines[3] == "   │  → continues: first"
+
+
 def test_a_link_into_another_trace_names_it(outcome, path):
     file = JaegerFile(path)
     maker = Maker(file)
@@ -236,16 +249,17 @@ def test_a_span_whose_parent_is_not_there_is_shown_and_said_to_lack_it(outcome, 
     assert sum("(its parent is elsewhere)" in line for line in lines) == 2
 
 
-def test_services_are_named_where_there_are_several(outcome, path, tmp_path):
+def test_a_service_is_named_where_it_takes_over(outcome, path, tmp_path):
     mine, theirs = JaegerFile(path), JaegerFile(tmp_path / "other.json")
     call = Maker(mine, "host").span("call")
-    Maker(theirs, "server").span("serve", 0.1, 0.9, parent=call)
+    server = Maker(theirs, "server")
+    server.span("work", 0.2, 0.8, parent=server.span("serve", 0.1, 0.9, parent=call))
     mine.shutdown()
     theirs.shutdown()
 
     _, lines, _ = outcome("show", path, tmp_path / "other.json")
 
-    assert [name for name, _, _ in drawn(lines)] == ["call host", "└─ serve server"]
+    assert [name for name, _, _ in drawn(lines)] == ["call (host)", "└─ serve (server)", "   └─ work"]
 
 
 def test_what_a_terminal_would_obey_is_not_printed(outcome, path):

@@ -81,8 +81,9 @@ class Drawing:
     def draw(self, trace: Trace) -> None:
         """Print one trace."""
         self.console.print(self._headline(trace))
-        services = len({span.service for span in trace.spans}) > 1
-        labels = [self._label(row, services=services) for row in trace.rows]
+        services: dict[str | None, str] = {span.id: span.service for span in trace.spans}
+        several = len(set(services.values())) > 1
+        labels = [self._label(row, several and row.span.service != services.get(row.span.parent)) for row in trace.rows]
         width = self.console.width
         room = min(max(label.cell_len for label in labels), int(width * MOST_NAMES))
         if width - room - TIME_CELLS - 2 < LEAST_BAR:
@@ -90,6 +91,7 @@ class Drawing:
         bar = width - room - TIME_CELLS - 2
         for row, label in zip(trace.rows, labels, strict=True):
             self._row(trace, row, label, room, bar if bar >= LEAST_BAR else 0)
+            self._notes(row)
 
     def _headline(self, trace: Trace) -> Text:
         dot = f" {self.signs.dot} "
@@ -106,15 +108,15 @@ class Drawing:
         ]
         return Text(dot.join(said), style="bold")
 
-    def _label(self, row: Row, *, services: bool) -> Text:
+    def _label(self, row: Row, by_another: bool) -> Text:  # noqa: FBT001 - reads as the claim it is
         label = Text().append(self._guide(row.last), style="dim")
         if row.span.error:
             label.append(f"{self.signs.bad} ", style=_style(row.span))
         label.append(_one_line(row.span.name), style=_style(row.span))
         if row.span.error:
             label.append(f" [{_one_line(row.span.error)}]", style=_style(row.span))
-        if services and row.span.service:
-            label.append(f" {_one_line(row.span.service)}", style="dim")
+        if by_another:
+            label.append(f" ({_one_line(row.span.service)})", style="dim")
         return label
 
     def _guide(self, last: tuple[bool, ...], *, inside: bool = False) -> str:
@@ -134,12 +136,17 @@ class Drawing:
             line.append_text(self._bar(trace, row.span, bar)).append(" ")
         line.append(self._time(row.span.duration).rjust(TIME_CELLS))
         self._line(line)
-        for note, style in self._notes(row):
-            inside = f"{self._guide(row.last, inside=True)}   "
-            self._line(Text().append(inside, style="dim").append(note, style=style))
 
-    def _notes(self, row: Row) -> Iterator[tuple[str, str]]:
-        """What is to be said of a span besides, with its style."""
+    def _notes(self, row: Row) -> None:
+        """Print what is to be said of a span besides, below it."""
+        guide = self._guide(row.last, inside=True) + (
+            self.signs.beside if row.encloses else " " * len(self.signs.beside)
+        )
+        for note, style in self._notes_of(row):
+            self._line(Text().append(guide, style="dim").append(note, style=style))
+
+    def _notes_of(self, row: Row) -> Iterator[tuple[str, str]]:
+        """With its style, each."""
         if why := row.span.tags.get("otel.status_description"):
             yield _one_line(str(why)), _style(row.span)
         if row.orphan:

@@ -27,6 +27,8 @@ class Row:
     """For it and everything above it but the root: whether it is the last of its siblings."""
     orphan: bool = False
     """It names a parent that is not in the file."""
+    encloses: bool = False
+    """Others are below it."""
 
 
 @attrs.frozen
@@ -104,6 +106,6 @@ def _rows(spans: Sequence[Span]) -> Iterator[Row]:
             if row.span.id in seen:
                 continue
             seen.add(row.span.id)
-            yield row
             children = below.get(row.span.id, [])
+            yield attrs.evolve(row, encloses=bool(children))
             stack += [Row(child, (*row.last, child is children[-1])) for child in reversed(children)]
