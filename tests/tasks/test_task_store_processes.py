@@ -165,3 +165,23 @@ async def rob(store, other):
         finally:
             other.kill(signal.SIGCONT)
     pytest.fail("the file was never free")
+
+
+async def test_a_second_store_in_the_process_does_not_give_the_file_away(path):
+    """POSIX: closing any descriptor of a file drops every lock that the process has on it.
+
+    Another process then takes itself for the last one, removes the log that is still being written, and with it
+    whatever is acknowledged from then on.
+    """
+    with trio.fail_after(30):
+        async with SqliteTaskStore(path) as store, SqliteTaskStore(path) as second:
+            await second.create(made("t1", created=time.time()), "one", max_open=MANY)
+            async with process(path) as other:
+                assert await other.said() == ["open"]
+                await other.do("create", "t2")
+                await other.process.stdin.aclose()
+                await other.process.wait()
+            await store.create(made("t3", created=time.time()), "one", max_open=MANY)
+            async with process(path) as other:
+                assert await other.said() == ["open"]
+                assert [await other.do("read", id) for id in ("t1", "t2", "t3")] == [["working", 1]] * 3

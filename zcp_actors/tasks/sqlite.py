@@ -201,8 +201,8 @@ class SqliteTaskStore:
     def keep(self, owner: str, lost: Callable[[Collection[Place]], None]) -> SqliteKeeping:
         """See `ports.TaskStore`, and `lease_keeper` for what a renewal that comes late does.
 
-        Until the first renewal `until` is now; a task that is created, or claimed, is told of after it. `lost` is called
-        in trio's thread. Raises `UsageError` for an owner who is kept already.
+        Until the first renewal `until` is now; whoever creates, or claims, a task is told after it. `lost` is called in
+        trio's thread. Raises `UsageError` for an owner who is kept already.
         """
         self._check()
         if owner in self._kept:

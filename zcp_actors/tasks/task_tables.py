@@ -79,7 +79,8 @@ REPLACE = """UPDATE tasks SET expires = ?, ended = ?, revision = revision + 1, c
 ENTER = """INSERT INTO task_entries (task, key, value) VALUES (?, ?, ?)
     ON CONFLICT (task, key) DO UPDATE SET value = excluded.value"""
 FREE = f"""SELECT number, method, target FROM tasks INDEXED BY tasks_open
-    WHERE app = :app AND NOT ended AND format <= {FORMAT} AND (expires IS NULL OR expires > :now) AND NOT {HELD} ORDER BY number"""  # noqa: S608 - a constant of this module
+    WHERE app = :app AND NOT ended AND format <= {FORMAT}
+    AND (expires IS NULL OR expires > :now) AND NOT {HELD} ORDER BY number"""  # noqa: S608 - a constant of this module
 TAKE = """UPDATE tasks SET owner = ?, fence = fence + 1, until = ?, revision = revision + 1, change = ?
     WHERE number = ?"""
 LET_GO = """UPDATE tasks SET owner = NULL

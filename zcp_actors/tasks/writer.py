@@ -38,6 +38,9 @@ T = TypeVar("T")
 
 log = logging.getLogger("zcp_actors.tasks")
 
+_making = threading.Lock()
+"""Two writers of one process must not meet between the making of a file and the closing of what made it."""
+
 MAX_GROUP = 256
 """Works of one commit: by then the disk's own latency is shared out, and the first has waited some milliseconds."""
 
@@ -188,12 +191,7 @@ class Writer:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        try:
-            if os.name == "posix" and os.fstat(file).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise StartFailed(f"others can reach {self.path}; if none has: chmod 600 {self.path}; else delete it")
-        finally:
-            os.close(file)
+        _make_private(self.path)
         connection = sqlite3.connect(self.path, timeout=LOCK_SECONDS, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -260,6 +258,22 @@ class Writer:
         wrote = connection.total_changes != changes
         self.commits += wrote
         return wrote
+
+
+def _make_private(path: Path) -> None:
+    """Make the file if it is not there; refuse one that others can reach.
+
+    A file that is there is looked at and never opened: closing any descriptor of it would drop every lock that SQLite
+    holds on it for this process, and the next process to leave would take the log of our commits with it.
+    """
+    with _making:
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise StartFailed(f"the store {path} is not a regular file")
+    if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise StartFailed(f"others can reach {path}; if none has: chmod 600 {path}; else delete it")
 
 
 def _do(connection: sqlite3.Connection, order: Order) -> None:
