@@ -211,3 +211,13 @@ def test_a_mismatch_says_where_what_was_expected_and_what_came(cls, raw, why):
 def test_a_whole_number_with_a_point_is_an_integer():
     """Source: JSON Schema 2020-12 validation, 6.1.1: a number with a zero fractional part is an integer."""
     assert from_wire(CreateMessageRequestParams, {"messages": [], "maxTokens": 5.0}).max_tokens == 5
+
+
+def test_a_field_that_must_be_spoken_is_written_as_null_and_understood_when_it_is_left_out():
+    """`ttl` of a task is required and may be null (MCP 2025-11-25); mcp 1.30.0 leaves it out then."""
+    told = {"taskId": "1", "status": "working", "createdAt": "x", "lastUpdatedAt": "y"}
+    read = from_wire(Task, told)
+
+    assert read.ttl is None
+    assert read.to_dict() == {**told, "ttl": None}
+    assert read["ttl"] is None

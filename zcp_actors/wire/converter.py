@@ -16,7 +16,7 @@ from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
 
 from zcp_actors.errors import InvalidParams, NotJSON
 from zcp_actors.wire.mismatch import Mismatch
-from zcp_actors.wire.model import ONLY, Model, Null, wire_name
+from zcp_actors.wire.model import ONLY, SPOKEN, Model, Null, wire_name
 from zcp_actors.wire.reading import reader
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Writer:
         elsewhere = self._version is not None and field.metadata.get(ONLY, self._version) != self._version
         if field.name == "extra" or elsewhere:
             return override(omit=True)
-        return override(rename=wire_name(field), omit_if_default=field.default is None)
+        return override(rename=wire_name(field), omit_if_default=field.default is None and SPOKEN not in field.metadata)
 
 
 def _is_model(kind: Any) -> bool:

@@ -27,6 +27,7 @@ M = TypeVar("M", bound="Model")
 ONLY: Final = "zcp_actors.only"
 WIRE: Final = "zcp_actors.wire"
 NULLABLE: Final = "zcp_actors.nullable"
+SPOKEN: Final = "zcp_actors.spoken"
 
 
 class Null(enum.Enum):
@@ -50,6 +51,11 @@ def only(version: str) -> Any:
 def nullable() -> Any:
     """An optional field in which JSON's null is a value: `NULL`; None is absence, as everywhere."""
     return attrs.field(default=None, metadata={NULLABLE: True})
+
+
+def spoken() -> Any:
+    """A required field that may be null, and is written then; a peer whose serializer drops nulls is understood."""
+    return attrs.field(default=None, metadata={SPOKEN: True})
 
 
 def named(wire: str, default: Any = None) -> Any:
@@ -159,7 +165,8 @@ def attributes_by_wire(cls: Any) -> Mapping[str, str]:
 
 def required(cls: type[Model], attribute: str) -> bool:
     """Whether the shape demands this attribute, so that None in it means null."""
-    demanded: bool = getattr(attrs.fields(cls), attribute).default is attrs.NOTHING
+    field = getattr(attrs.fields(cls), attribute)
+    demanded: bool = field.default is attrs.NOTHING or SPOKEN in field.metadata
     return demanded
 
 

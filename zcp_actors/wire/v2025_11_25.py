@@ -19,7 +19,7 @@ from zcp_actors.wire.dialect import Dialect, demand
 from zcp_actors.wire.elicitation import ElicitationCompleteNotificationParams, ElicitRequestParams, ElicitResult
 from zcp_actors.wire.lifecycle import InitializeRequestParams, InitializeResult
 from zcp_actors.wire.meta_keys import V2025_11_25
-from zcp_actors.wire.model import Model
+from zcp_actors.wire.model import Model, spoken
 from zcp_actors.wire.notifications import (
     CancelledNotificationParams,
     LoggingMessageNotificationParams,
@@ -59,7 +59,7 @@ class Task(Model):
     status_message: str | None = None
     created_at: str
     last_updated_at: str
-    ttl: int | None
+    ttl: int | None = spoken()
     poll_interval: int | None = None
 
 
