@@ -93,7 +93,8 @@ class Stream(Job):
                     await session.request("subscriptions/listen", self.params, timeouts=NO_TIMEOUTS)
                     break
                 except ConnectionLost:
-                    self.gap, self.tasks = True, frozenset()
+                    self.gap = True
+                    self.listener.silenced(self)
                     await trio.sleep(self._pause(began))
                     await session.ready(math.inf)
             self.listener.ended(self, SessionClosed("the server ended the listen stream"))
@@ -282,7 +283,7 @@ class Listener:
                 told = self._stream.tasks if self._stream is not None else frozenset()
                 self._stands(stream, id)
                 stream.tasks = frozenset(params.notifications.task_ids or ())
-                self.session.tasks.told_from_now(stream.tasks - told)
+                self.session.tasks.ask_again(stream.tasks - told)
 
     def _stands(self, stream: Stream, id: Any) -> None:
         if stream is self._opening:
@@ -296,12 +297,19 @@ class Listener:
     def ended(self, stream: Stream, error: ZCPError) -> None:
         """A stream came to nothing, or to its end; without one, nothing is heard until the next subscription."""
         stream.acknowledged.fail(error)
+        self.silenced(stream)
         if stream is self._stream and self.session.me.status == "running":
             self._stream = None
             if not stream.follows_changes and not self.session.tasks.live:
                 return
             log.warning("%s tells of changes no more: %s", self.session.name, error)
             self.report_gaps()
+
+    def silenced(self, stream: Stream) -> None:
+        """Of its tasks nothing is heard by this stream now."""
+        tasks, stream.tasks = stream.tasks, frozenset()
+        if stream is self._stream:
+            self.session.tasks.ask_again(tasks)
 
     def _current(self, params: Any) -> bool:
         """In the overlap of two streams, only one of them counts."""

@@ -39,9 +39,6 @@ thousands of times a second; some 5 KiB each."""
 
 NOTICES = frozenset({"notifications/tasks/status", "notifications/tasks"})
 
-UNKNOWN = Sent(None, "", RequestParams(), "", settled=True)
-"""The request that made a task of which only the id is known."""
-
 
 class TaskWatch:
     """What one session knows of its server's tasks."""
@@ -73,6 +70,10 @@ class TaskWatch:
         """The request that makes a task, as policy sees it."""
         return Sent(None, method, params, "", settled=True)
 
+    def unknown_origin(self) -> Sent:
+        """That of a task of which only the id is known."""
+        return self.origin("", RequestParams())
+
     def begin(self, told: Any, origin: Sent, *, wished: float | None = None) -> FollowedTask:
         """Follow the task that this message tells of, from now on. One that is followed already stays the same.
 
@@ -89,7 +90,6 @@ class TaskWatch:
         """Begin to follow it."""
         self.ensure_room()
         self.tasks[task.id] = task
-        self._moved(task, "")
         if task.view.ended:
             self._ended(task)
             return task
@@ -143,8 +143,8 @@ class TaskWatch:
         for id in self.live:
             self.tasks[id].wake(trio.current_time())
 
-    def told_from_now(self, ids: Iterable[str]) -> None:
-        """The server will tell of these; what happened before it began to is to be asked."""
+    def ask_again(self, ids: Iterable[str]) -> None:
+        """The server begins to tell of these tasks, or has ceased to: nobody told what happened in between."""
         for id in ids:
             if id in self.live:
                 self.tasks[id].wake(trio.current_time())
@@ -188,10 +188,8 @@ class TaskWatch:
         tells = self.listener is not None and self.listener.tells_of(task.id)
         quiet = task.fetching is not None and not task.readers
         task.due = trio.current_time() + task.interval(told=tells or quiet)
-        old = task.view.status
         if not task.take(heard.view, certain=certain):
             return
-        self._moved(task, old)
         if task.view.ended:
             self._ended(task, heard.outcome)
         elif heard.asked is not None:
@@ -217,13 +215,6 @@ class TaskWatch:
         if task.view.ttl is not None:
             expiry = trio.current_time() + task.view.ttl / 1000
             task.timer = self.session.runtime.timers.at(expiry, lambda: self.drop(task))
-
-    def _moved(self, task: FollowedTask, old: str) -> None:
-        recorder = self.session.runtime.recorder
-        if recorder.enabled and old != task.view.status:
-            path = f"{self.session.me.path}/task-{task.number}"
-            facts = {"side": "requestor", "task": task.id, "method": task.origin.method, "target": task.target}
-            recorder.transition("task", path, old, task.view.status, **facts)
 
     # -------------------------------------------------------------------------------------------- questions
     def _asked(self, task: FollowedTask, asked: Any) -> None:
@@ -325,7 +316,7 @@ class TaskWatch:
         wire = wire_of(self.session)
         heard = wire.heard(await wire.get(self.session, id), "")
         if heard.view.status == "input_required":
-            task = self.begin(heard.view, UNKNOWN)
+            task = self.begin(heard.view, self.unknown_origin())
             self.hear(task, heard, certain=True)
         return heard.view
 
@@ -350,7 +341,7 @@ class TaskWatch:
                 raise InvalidParams(f"the task {id!r} was answered at once and is forgotten by now")
             wire = wire_of(self.session)
             heard = wire.heard(await wire.get(self.session, id), "")
-            task = self.begin(heard.view, UNKNOWN)
+            task = self.begin(heard.view, self.unknown_origin())
             self.hear(task, heard, certain=True)
             if heard.view.ended and heard.outcome is not NOTHING:
                 task.settle(heard.outcome)
