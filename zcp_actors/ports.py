@@ -72,6 +72,9 @@ class Routed(Protocol):
     def reachable(self) -> bool:
         """The peer reads what belongs to no call."""
 
+    def reads(self, call: int | str) -> bool:
+        """The peer reads what belongs to this call now; else it waits for the peer to come back."""
+
 
 class Session(Protocol):
     """A conversation, as a transport sees it."""
@@ -166,6 +169,9 @@ class Tasks(Protocol):
     def left(self, session: Any) -> None:
         """A session has ended; its tasks go on."""
 
+    def reached(self, session: Any) -> None:
+        """What belongs to no request reaches the client of this session again."""
+
     def awaited_by(self, session: Any) -> bool:
         """A task that this session made has not ended."""
 
@@ -198,6 +204,10 @@ class Span(Protocol):
         """
 
 
+SUBJECTS = frozenset({"session", "request", "call", "question", "pending", "actor", "task"})
+"""What has a status that changes."""
+
+
 class Recorder(Protocol):
     """What happened, told to whoever draws it: telemetry fills this in, the layers only report.
 
@@ -207,8 +217,11 @@ class Recorder(Protocol):
 
     enabled: bool
 
+    subjects: Collection[str]
+    """Whose transitions it wants to hear of; of others it need not be told."""
+
     def transition(self, subject: str, path: str, old: str, new: str, **facts: Any) -> None:
-        """`subject` ("session", "call", "pending", "actor", "task") at `path` moved from one status to another."""
+        """`subject` (one of `SUBJECTS`) at `path` moved from one status to another."""
 
     def wait(self, thing: str, path: str, began: float, ended: float, outcome: str, **facts: Any) -> None:
         """Somebody waited for `thing` between two times of the runtime's clock; `outcome` is "ok" or why it ended.
@@ -262,6 +275,7 @@ class NullRecorder:
     """Nothing attached."""
 
     enabled = False
+    subjects: Collection[str] = SUBJECTS
 
     def transition(self, subject: str, path: str, old: str, new: str, **facts: Any) -> None: ...
     def wait(self, thing: str, path: str, began: float, ended: float, outcome: str, **facts: Any) -> None: ...

@@ -350,8 +350,9 @@ class ClientSession(Cell["Message | Decided"]):
         recorder = self.runtime.recorder
         report = None
         if recorder.enabled:
-            path = f"{self.me.path}/request-{outgoing.sent.token}"
-            report = Report(recorder, "request", path, method, target_of(params)).begin()
+            if "request" in recorder.subjects:
+                path = f"{self.me.path}/request-{outgoing.sent.token}"
+                report = Report(recorder, "request", path, method, target_of(params)).begin()
             self.followed().begin(outgoing, outgoing.sent.token, params)
         self.perform(effects)
         try:

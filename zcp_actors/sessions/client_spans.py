@@ -81,8 +81,9 @@ class ClientSpans:
         outgoing.spans = self._legs[id] = Asking(whole, self._leg(request, under), id)
 
     def _may_be_asked(self, method: str) -> bool:
-        automaton = self._session.automaton
-        return isinstance(automaton, StatelessClient) and method in ASKING and bool(automaton.capabilities.keys())
+        told = self._session.providers
+        asks = told.sampling is not None or told.elicitation is not None or told.roots is not None
+        return asks and method in ASKING and isinstance(self._session.automaton, StatelessClient)
 
     def _facts(self, request: Request) -> dict[str, Any]:
         return request_facts(request, self._session.connection, self._version)
@@ -96,9 +97,17 @@ class ClientSpans:
         if isinstance(message, Request):
             asking = self._legs.get(message.id) or self._next_leg(message)
             if asking is not None:
-                return Request(message.id, message.method, carrying(message.params, asking.leg))
+                return self._carrying(message, asking.leg)
         elif isinstance(message, Notification) and message.method == CANCELLED:
             return self._cancelling(message)
+        return message
+
+    def _carrying(self, message: Request, span: Span) -> Request:
+        meta = meta_of(message.params)
+        if meta is None:
+            return Request(message.id, message.method, carrying(message.params, span))
+        # The automaton made this `_meta` for this message alone, so it need not be copied again.
+        meta.update(span.carried(None))  # type: ignore[attr-defined]
         return message
 
     def _next_leg(self, request: Request) -> Asking | None:

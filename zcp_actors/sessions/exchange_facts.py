@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zcp_actors.wire import ErrorResponse, Model
+from zcp_actors.wire import CallToolResult, ErrorResponse, Model, RequestParams
 from zcp_actors.wire.model import attributes_by_wire, replaced
 
 if TYPE_CHECKING:
@@ -24,29 +24,20 @@ MAX_METHOD = 128
 
 def request_facts(request: Request, connection: Connection | None, version: str) -> dict[str, Any]:
     """What a request is about."""
-    params = request.params
-    facts = {
-        "method": request.method[:MAX_METHOD],
-        "target": text_of(params, "name") or text_of(params, "uri") or text_of(params, "kind"),
-        "id": request.id,
-        "version": version,
-        **way_facts(connection),
-    }
+    params, method = request.params, request.method
+    facts = {"method": method[:MAX_METHOD], "id": request.id, "version": version, **way_facts(connection)}
+    if method == "tools/call":
+        facts["target"], facts["arguments"] = text_of(params, "name"), value_of(params, "arguments")
+        return facts
+    facts["target"] = text_of(params, "name") or text_of(params, "uri") or text_of(params, "kind")
     if task := text_of(params, "taskId"):
         facts["task"] = task
-    if request.method == "tools/call":
-        facts["arguments"] = value_of(params, "arguments")
     return facts
 
 
 def way_facts(connection: Any) -> dict[str, Any]:
     """What is known of the way that a message takes."""
-    facts = {"transport": getattr(connection, "transport", "")}
-    for name in ("session_id", "protocol", "address", "port"):
-        value = getattr(connection, name, None)
-        if value is not None:
-            facts[name.removesuffix("_id")] = value
-    return facts
+    return {"transport": getattr(connection, "transport", "")}
 
 
 def value_of(params: Any, wire_name: str) -> Any:
@@ -67,7 +58,7 @@ def text_of(params: Any, wire_name: str) -> str:
 
 def meta_of(params: Any) -> Mapping[str, Any] | None:
     """The `_meta`; None where there is none, or it is no object."""
-    found = getattr(params, "meta", None) if isinstance(params, Model) else value_of(params, "_meta")
+    found = params.meta if isinstance(params, RequestParams) else value_of(params, "_meta")
     return found if isinstance(found, dict) else None
 
 
@@ -81,6 +72,8 @@ def reply_facts(reply: Response | ErrorResponse) -> tuple[str, dict[str, Any]]:
 def result_facts(result: Any) -> tuple[str, dict[str, Any]]:
     """The same of a result, a model or plain JSON."""
     facts: dict[str, Any] = {"result": result}
+    if isinstance(result, CallToolResult):
+        return ("tool error" if result.is_error else "completed"), facts
     for name in ("action", "status"):
         if told := text_of(result, name):
             facts[name] = told

@@ -21,6 +21,10 @@ LARGEST_DRIFT = 1 * NANOSECONDS
 """How far the two may drift apart before the anchor is set anew: a machine that slept stopped only one of them."""
 
 
+CHECK_SECONDS = 1.0
+"""How often that is looked at: spans of a second after waking may show the time of falling asleep."""
+
+
 class Clock:
     """Nanoseconds of the epoch. `now()` is good for any thread; `at(...)` takes a time of the runtime's clock."""
 
@@ -29,6 +33,7 @@ class Clock:
         self._wall, self._virtual = wall, virtual
         self._runs: Any = None
         self._offset = self._last = 0
+        self._check = 0.0
         self._follows = True
 
     def now(self) -> int:
@@ -42,20 +47,25 @@ class Clock:
     def at(self, seconds: float) -> int:
         """A time of the runtime's clock, as the wall had it."""
         runs = trio.lowlevel.current_clock()
-        if runs is not self._runs or (self._follows and self._drifted()):
+        if runs is not self._runs:
             self._anchor(runs)
+        elif self._follows and seconds > self._check:
+            self._follow(runs)
         self._last = self._told(seconds)
         return self._last
 
-    def _drifted(self) -> bool:
-        return abs(self._wall() - self._told(trio.current_time())) > LARGEST_DRIFT
+    def _follow(self, runs: Any) -> None:
+        now = trio.current_time()
+        self._check = now + CHECK_SECONDS
+        if abs(self._wall() - self._told(now)) > LARGEST_DRIFT:
+            self._anchor(runs)
 
     def _told(self, seconds: float) -> int:
         return self._offset + round(seconds * NANOSECONDS)
 
     def _anchor(self, runs: Any) -> None:
         # Each run of trio counts from a number of its own.
-        self._runs = runs
+        self._runs, self._check = runs, 0.0
         self._follows = not (_is_virtual(runs) if self._virtual is None else self._virtual)
         self._offset = self._wall() - round(trio.current_time() * NANOSECONDS)
         self._last = self._wall()

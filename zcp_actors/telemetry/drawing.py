@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zcp_actors.telemetry.propagation import Trust
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Followed)
 
 log = logging.getLogger("zcp_actors.telemetry")
 
@@ -98,10 +99,25 @@ class Drawing:
         subject: str = "",
     ) -> Followed:
         """Begin a span now, or `at`."""
+        return self.start_as(Followed, name, parent, dict(attributes), kind=kind, links=links, at=at, subject=subject)
+
+    def start_as(
+        self,
+        cls: type[F],
+        name: str,
+        parent: otel.Context,
+        attributes: dict[str, Any],
+        *,
+        kind: SpanKind = SpanKind.INTERNAL,
+        links: Sequence[Link] = (),
+        at: int | None = None,
+        subject: str = "",
+        **more: Any,
+    ) -> F:
+        """The same as an object of this class, which takes `more` besides."""
         began = self.clock.now() if at is None else at
-        own = dict(attributes)
-        span = self.tracer.start_span(name, parent, kind, own, links, began)
-        return Followed(self, span, set_span_in_context(span, parent), began, own, subject)
+        span = self.tracer.start_span(name, parent, kind, attributes, links, began)
+        return cls(self, span, set_span_in_context(span, parent), began, attributes, subject, **more)
 
     def drawn(
         self, name: str, parent: otel.Context, began: int, ended: int, attributes: Mapping[str, Any], **options: Any

@@ -50,8 +50,10 @@ INVENTED = (names.METHOD, names.TOOL, names.PROMPT, names.TASK_KIND)
 class Metrics:
     """The instruments of one recorder, and the numbers behind them."""
 
-    def __init__(self, meter: Meter, clock: Clock) -> None:
+    def __init__(self, meter: Meter, clock: Clock, *, live: bool) -> None:
         self._clock = clock
+        self.live = live
+        """Somebody reads them."""
         self._known: set[str] = set()
         self.actors: Counter[Key] = Counter()
         self.restarts: Counter[Key] = Counter()
@@ -97,7 +99,8 @@ class Metrics:
 
     def seconds(self, name: str, nanoseconds: int, attributes: Mapping[str, Any]) -> None:
         """Record a duration."""
-        self._histograms[name].record(max(nanoseconds, 0) / 1e9, attributes)
+        if self.live:
+            self._histograms[name].record(max(nanoseconds, 0) / 1e9, attributes)
 
     def measured(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
         """The attributes of a request's span that a metric may have."""

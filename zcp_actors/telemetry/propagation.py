@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from opentelemetry import trace
+from opentelemetry.baggage import get_all
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
@@ -32,6 +33,9 @@ MOST_TRACES: Final = 65_536
 Trust = bool | Callable[[str, str], bool] | None
 """Whose context becomes a parent: everybody's, nobody's, or what a function of (transport, principal) says."""
 
+NOTHING: Final = Context()
+"""A context that is about nothing."""
+
 _TRACE = TraceContextTextMapPropagator()
 _BAGGAGE = W3CBaggagePropagator()
 
@@ -45,21 +49,25 @@ def trusts(trust: Trust, transport: str, principal: str) -> bool:
 
 def carrier(meta: Any) -> dict[str, str]:
     """The reserved keys of a `_meta`, those that are text of a bearable length."""
-    if not isinstance(meta, Mapping):
+    if not meta or not isinstance(meta, Mapping):
         return {}
-    found = {key: meta.get(key) for key in LONGEST}
-    return {key: text for key, text in found.items() if isinstance(text, str) and 0 < len(text) <= LONGEST[key]}
+    found = {}
+    for key, longest in LONGEST.items():
+        text = meta.get(key)
+        if type(text) is str and 0 < len(text) <= longest:
+            found[key] = text
+    return found
 
 
 def extracted(meta: Any) -> Context:
     """What a `_meta` says its request is part of; an empty context where it says nothing that can be read."""
-    told = carrier(meta)
-    found = Context()
-    for propagator in (_TRACE, _BAGGAGE):
-        try:
-            found = propagator.extract(told, found)
-        except Exception:  # noqa: BLE001, S112 - a peer's text shall not be able to fail its request by way of us
-            continue
+    told, found = carrier(meta), NOTHING
+    for key, propagator in (("traceparent", _TRACE), ("baggage", _BAGGAGE)):
+        if key in told:
+            try:
+                found = propagator.extract(told, found)
+            except Exception:  # noqa: BLE001, S112 - a peer's text shall not be able to fail its request by way of us
+                continue
     return found
 
 
@@ -67,7 +75,8 @@ def injected(meta: Mapping[str, Any] | None, context: Context) -> dict[str, Any]
     """A copy of this `_meta` that says what its request is part of; what it said of that before is replaced."""
     told: dict[str, str] = {}
     _TRACE.inject(told, context)
-    _BAGGAGE.inject(told, context)
+    if get_all(context):
+        _BAGGAGE.inject(told, context)
     return {**meta, **told} if meta else dict(told)
 
 
@@ -89,6 +98,8 @@ def marked(span: SpanContext, at: int) -> dict[str, Any]:
 
 def read_mark(mark: Any) -> tuple[SpanContext, int] | None:
     """What `marked` wrote; None for what it did not write."""
+    if mark is None:
+        return None
     span = span_of(extracted(mark))
     at = mark.get("at") if isinstance(mark, Mapping) else None
     return (span, at) if span.is_valid and type(at) is int else None

@@ -66,19 +66,21 @@ class Telemetry:
         self.enabled = is_real(self.tracer_provider) or is_real(self.meter_provider)
         tracer = self.tracer_provider.get_tracer(SCOPE, VERSION)
         clock = clock or Clock()
-        self._metrics = Metrics(self.meter_provider.get_meter(SCOPE, VERSION), clock)
+        meter = self.meter_provider.get_meter(SCOPE, VERSION)
+        self._metrics = Metrics(meter, clock, live=is_real(self.meter_provider))
         self._drawing = Drawing(tracer, clock, self._metrics, trust, content)
         self._requests = Requests(self._drawing, polls)
         self._tasks = Tasks(self._drawing, long_task_seconds)
         self._waits = Waits(self._drawing, long_mail_seconds)
         self._actors = Actors(self._drawing)
         self._sessions = Sessions(self._drawing)
-        self._subjects: dict[str, Any] = {
+        self._draws: dict[str, Any] = {
             "task": self._tasks.moved,
             "pending": self._waits.moved,
             "actor": self._actors.moved,
             "session": self._sessions.moved,
         }
+        self.subjects = frozenset(self._draws)
 
     def opened(self, runtime: Any) -> None:
         """See `ports.Recorder`."""
@@ -92,7 +94,7 @@ class Telemetry:
 
     def transition(self, subject: str, path: str, old: str, new: str, **facts: Any) -> None:
         """See `ports.Recorder`."""
-        moved = self._subjects.get(subject)
+        moved = self._draws.get(subject)
         if moved is not None:
             self._drawing.guarded(moved, path, old, new, facts)
 

@@ -54,9 +54,10 @@ class Asked(Followed):
         if self.polls is not None and not self.polls.is_worth(self, outcome, facts):
             return  # a span that is never ended is never exported
         ended = self.close(outcome, facts)
-        side = "client" if self.subject == "request" else "server"
         metrics = self.drawing.metrics
-        metrics.seconds(f"mcp.{side}.operation.duration", ended - self.began, metrics.measured(self.attributes))
+        if metrics.live:
+            name = "mcp.client.operation.duration" if self.subject == "request" else "mcp.server.operation.duration"
+            metrics.seconds(name, ended - self.began, metrics.measured(self.attributes))
         if outcome == "cancelled":
             told = {names.CANCEL_TARGET: metrics.named(self.attributes[names.METHOD])}
             reason = self.attributes.get(names.CANCEL_REASON)
@@ -113,6 +114,7 @@ class Requests:
     def __init__(self, drawing: Drawing, polls: str) -> None:
         self._drawing = drawing
         self._polls = Polls(drawing, polls)
+        self._begins = {"request": self._request, "call": self._call, "question": self._question}
         self.home = self.around()
         """What was current around the runtime: it is about none of its requests."""
 
@@ -122,7 +124,7 @@ class Requests:
 
     def begin(self, subject: str, path: str, under: Any, facts: dict[str, Any]) -> Followed:
         """Begin a span for this subject."""
-        begin = {"request": self._request, "call": self._call, "question": self._question}.get(subject, self._inner)
+        begin = self._begins.get(subject, self._inner)
         if under is not None and not isinstance(under, Followed):
             under = None
         return begin(subject, path, under, facts)
@@ -174,7 +176,11 @@ class Requests:
                 parent = propagation.remote(before[0], parent)
         if parent is None and under is not None:
             parent = under.context
-        if span.is_valid and (parent is None or propagation.span_of(parent).span_id != span.span_id):
+        if (
+            span.is_valid
+            and parent is not said
+            and (parent is None or propagation.span_of(parent).span_id != span.span_id)
+        ):
             links += linked(span, "caller")
         found = otel.Context() if parent is None else parent
         return (found if trusted else otel.set_value(UNTRUSTED, True, found)), links
@@ -189,8 +195,7 @@ class Requests:
 
     def _surroundings(self, transport: str) -> list[Link]:
         """The span of the transport itself, where something else draws one."""
-        around = self.around()
-        if transport == NO_WIRE or around == self.home:
+        if transport == NO_WIRE or (around := self.around()) == self.home:
             return []
         return linked(around, "transport")
 
@@ -201,34 +206,34 @@ class Requests:
         attributes = {**names.about(method, target), **self._drawing.attributes(facts)}
         if transport and transport != NO_WIRE:
             attributes[names.TRANSPORT] = transport
-        drawn = self._drawing.start(
-            names.span_name(method, target), parent, attributes, kind=kind, links=links, subject=subject
+        name, polls = names.span_name(method, target), self._polls if method == POLL else None
+        return self._drawing.start_as(
+            Asked, name, parent, attributes, kind=kind, links=links, subject=subject, polls=polls
         )
-        polls = self._polls if method == POLL else None
-        return Asked(drawn.drawing, drawn.span, drawn.context, drawn.began, attributes, subject, polls=polls)
 
     # -------------------------------------------------------------------------------------------- waiting
     def _question(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
         method = facts.pop("method")
         attributes = {names.INPUT_METHOD: method, **self._drawing.attributes(facts)}
-        drawn = self._drawing.start(f"wait_for {method}", self._ambient(under, facts), attributes, subject=subject)
-        metrics = self._drawing.metrics
-        metrics.pending[keyed({names.INPUT_METHOD: method, names.SIDE: "asking"})] += 1
-        metrics.waiting[path] = (method, drawn.began)
-        within_state = under is not None and under.subject == "task"
-        return Waiting(
-            drawn.drawing,
-            drawn.span,
-            drawn.context,
-            drawn.began,
+        parent, metrics = self._ambient(under, facts), self._drawing.metrics
+        within = under is not None and under.subject == "task"
+        waiting = self._drawing.start_as(
+            Waiting,
+            f"wait_for {method}",
+            parent,
             attributes,
-            subject,
+            subject=subject,
             path=path,
-            within_state=within_state,
+            within_state=within,
         )
+        metrics.pending[keyed({names.INPUT_METHOD: method, names.SIDE: "asking"})] += 1
+        metrics.waiting[path] = (method, waiting.began)
+        return waiting
 
     def _draw_waits(self, mark: Any, waited: dict[str, tuple[str, str]]) -> None:
         """Draw, after the fact, the waits between two rounds of a call: key -> (method, action)."""
+        if not waited:
+            return
         before = propagation.read_mark(mark)
         if before is None:
             return

@@ -84,8 +84,9 @@ class Followed:
         if at is None:
             at = self.drawing.clock.now() if when is None else self.drawing.clock.at(when)
         told = {**self.drawing.attributes(facts), **verdict(self.subject, outcome, facts)}
-        self.attributes.update(told)
-        self.span.set_attributes(told)
+        if told:
+            self.attributes.update(told)
+            self.span.set_attributes(told)
         if is_error(outcome, told):
             self.span.set_status(StatusCode.ERROR, self.drawing.description(facts))
         if by is not None:
