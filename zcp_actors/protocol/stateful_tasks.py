@@ -59,6 +59,11 @@ def _fields(task: Task) -> dict[str, Any]:
     }
 
 
+def visible(task: Task) -> tuple[Any, ...]:
+    """What a client is told of when it changes."""
+    return status(task), task.message
+
+
 def created(task: Task) -> Model:
     """The answer to the request that became this task."""
     return v2025_11_25.CreateTaskResult(task=v2025_11_25.Task(**_fields(task)), meta=related(task.id))

@@ -60,6 +60,11 @@ def _fields(task: Task) -> dict[str, Any]:
     }
 
 
+def visible(task: Task) -> tuple[Any, ...]:
+    """What a client is told of when it changes."""
+    return _fields(task)["status"], task.message, tuple(task.questions)
+
+
 def created(task: Task) -> Model:
     """The answer to the request that became this task."""
     return tasks_extension.CreateTaskResult(**_fields(task))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zcp_actors.actors import Exit, Timer
+    from zcp_actors.ports import OnceStore
     from zcp_actors.protocol.serving import Served, Server
     from zcp_actors.sessions.call_host import CallHost
     from zcp_actors.wire import Model
@@ -147,7 +148,7 @@ class Call(Job):
             self._asking.add(task)  # with the answer in hand it only passes a checkpoint, and may ask the next question
         recorder, limit = self.session.runtime.recorder, QUESTION_SECONDS[method]
         report = None
-        if recorder.enabled:
+        if recorder.enabled and "question" in recorder.subjects:
             report = Report(recorder, "question", f"{self.path}/{asked_key}", method, self.served.target).begin()
         try:
             if not slot.settled and self._quiet(task):
@@ -191,7 +192,9 @@ class Call(Job):
     async def _effect(self, key: str, function: Callable[[], Any], *, retry_unfinished: bool) -> Any:
         store = self.session.once_store
         if store is None:
-            return await self._run_effect(function)
+            outcome = await self._run_effect(function)
+            await self._record_moved(None, key, outcome)
+            return outcome
         scope = (self.session.app.name, self.session.principal, self.session.nonce_of(self.served))
         try:
             known, outcome = await store.begin(scope, key)
@@ -203,7 +206,14 @@ class Call(Job):
         if not known:
             outcome = await self._run_effect(function)
             await store.finish(scope, key, outcome)
+            await self._record_moved(store, key, outcome)
         return outcome
+
+    async def _record_moved(self, began: OnceStore | None, key: str, outcome: Any) -> None:
+        """A call that became a task while the effect was under way records it with the task, too."""
+        store = self.session.once_store
+        if store is not None and store is not began:
+            await store.finish((self.session.app.name, self.session.principal, ""), key, outcome)
 
     async def _run_effect(self, function: Callable[[], Any]) -> Any:
         returned = function()

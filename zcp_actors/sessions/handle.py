@@ -63,7 +63,8 @@ class ServerHandle:
 
     def tasks(self, runtime: Any) -> Tasks | None:
         """Who runs this app's tasks in this runtime; None for an app without any."""
-        return self.app.host_tasks(runtime, self.task_store or runtime.task_store, served=self.served)
+        store = runtime.task_store if self.task_store is None else self.task_store
+        return self.app.host_tasks(runtime, store, served=self.served)
 
     async def recover(self, runtime: Any) -> None:
         """Take up the tasks that an earlier process left. Raises `StartFailed` for a store that cannot be opened."""

@@ -283,6 +283,18 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         """The one that now speaks with the client; None before the first message."""
         return self._automaton
 
+    def reads(self, call: Call) -> bool:
+        """What this call says reaches the client now."""
+        id = call.served.id
+        if not isinstance(self.connection, Routed):
+            return True
+        return self.connection.reads(id) if id else self.connection.reachable
+
+    def reached(self) -> None:
+        """What belongs to no request reaches the client again: there may be questions of tasks for it."""
+        if self.tasks is not None and self.me.status == "running":
+            self.tasks.reached(self)
+
     # -------------------------------------------------------------------------------------------- from the calls
     def asked(self, call: Call, question: Question, params: Model, slot: Reply[Any]) -> str:
         """The handler needs the client. Raises what the automaton refuses with."""

@@ -2,7 +2,8 @@
 The questions of a task on their way to a peer of 2025-11-25, in requests that belong to a call: `tasks/result`, or an
 errand that nobody requested.
 
-Owns the rule that a question is on its way once: whoever brings it first has it until it is answered or given up.
+Owns the rule that a question is on its way once: whoever brings it first has it until it is answered or given up, or
+until its client reads no more and another request for the task comes from one that does.
 Refuses to know the wire: a call can ask, and that is all. On cancel what was asked is withdrawn at the peer.
 Source: MCP 2025-11-25 basic/utilities/tasks, Input Required Status; Associating Task-Related Messages.
 """
@@ -25,12 +26,32 @@ if TYPE_CHECKING:
     from zcp_actors.tasks.service import TaskService
 
 
+class Bringing:
+    """One question on its way."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self.scope = trio.CancelScope()
+        self.taken_over = False
+
+    @property
+    def arrives(self) -> bool:
+        """The client that it was sent to reads what it was sent."""
+        session: Any = self._call.session
+        return bool(session.reads(self._call))
+
+    def give_way(self) -> None:
+        """Another one brings the question."""
+        self.taken_over = True
+        self.scope.cancel("another request brings this question")
+
+
 class Bringer:
     """Brings the questions of one task to one call's client."""
 
     def __init__(self, service: TaskService, call: Call, follow: Follow) -> None:
         self._service, self._call, self._follow = service, call, follow
-        self._bringing: dict[str, trio.CancelScope] = {}
+        self._bringing: dict[str, Bringing] = {}
 
     async def see_through(self, *, errand: bool) -> Task | None:
         """Until the task has ended; an errand, until nothing is asked. The record then; None when it is gone."""
@@ -38,28 +59,40 @@ class Bringer:
         async with trio.open_nursery() as nursery:
             while (task := follow.task) is not None and not task.ended and (task.questions or not errand):
                 for key in [key for key in self._bringing if key not in task.questions]:
-                    self._bringing.pop(key).cancel("the task does not ask this any more")
+                    self._bringing.pop(key).scope.cancel("the task does not ask this any more")
                 for key, question in task.questions.items():
-                    if key not in self._bringing and (follow.place, key) not in self._service.asking:
-                        scope = trio.CancelScope()
-                        self._bringing[key] = self._service.asking[follow.place, key] = scope
-                        nursery.start_soon(self._bring, key, question, scope)
+                    if key not in self._bringing and self._may_bring(key):
+                        bringing = Bringing(self._call)
+                        self._bringing[key] = self._service.asking[follow.place, key] = bringing
+                        nursery.start_soon(self._bring, key, question, bringing)
                 await follow.changed()
             nursery.cancel_scope.cancel("the task asks nothing more")
         return follow.task
 
-    async def _bring(self, key: str, question: OpenQuestion, scope: trio.CancelScope) -> None:
+    def _may_bring(self, key: str) -> bool:
+        """Nobody else brings it, or somebody whose client is not there to read it, while ours is."""
+        other = self._service.asking.get((self._follow.place, key))
+        if other is None:
+            return True
+        if other.arrives or not Bringing(self._call).arrives:
+            return False
+        other.give_way()
+        return True
+
+    async def _bring(self, key: str, question: OpenQuestion, bringing: Bringing) -> None:
         """Ask one question; its answer, or the error that came instead, is the task's."""
         service, place = self._service, self._follow.place
         outcome: dict[str, Any] | None = None
         try:
-            with scope:
+            with bringing.scope:
                 outcome = await self._asked(key, question)
                 if outcome is not None:
                     await service.answer(place, {key: outcome})
         finally:
-            if service.asking.get((place, key)) is scope:
+            if service.asking.get((place, key)) is bringing:
                 del service.asking[place, key]
+            if bringing.taken_over:
+                self._bringing.pop(key, None)
             if outcome is None:
                 for each in service.followers.of(place):
                     each.poke()

@@ -34,6 +34,7 @@ from zcp_actors.wire import to_wire
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zcp_actors.actors import Timer
     from zcp_actors.protocol.questions import Question
     from zcp_actors.protocol.serving import Served
     from zcp_actors.protocol.tasks import Lease, Place, Task
@@ -45,6 +46,8 @@ log = logging.getLogger("zcp_actors.tasks")
 RETRY_SECONDS = 1.0
 """Between two attempts to write what a store could not take: a full disk is not emptied faster."""
 
+LAPSED = "the lease of this task was not renewed in time"
+
 MAX_MESSAGE = 1000
 """Characters of a status message: a line or two. A whole report is a result."""
 
@@ -55,7 +58,7 @@ class Write:
 
     task: Task
     entries: dict[str, Any]
-    waiting: list[Reply[None]]
+    waiting: list[Reply[bool]]
     then: list[Callable[[], None]]
 
 
@@ -94,8 +97,11 @@ class TaskCell(Cell[Any]):
         """Nobody wants the result: it was cancelled, has expired, or is run elsewhere."""
         self.once_store: Any = TaskOnce(self)
         self._slots: dict[str, tuple[str, Reply[Any]]] = {}
-        self._leaving = self._writing = self._dirty = self._composing = False
+        self._leaving = self._dirty = self._composing = False
+        self._flight: Write | None = None
+        """What the store is writing."""
         self._next = Write(task, {}, [], [])
+        self._expiry: Timer | None = None
 
     def describe(self) -> str:
         """What an observer reads; no contents."""
@@ -105,9 +111,25 @@ class TaskCell(Cell[Any]):
     def receive(self, message: Any) -> None:
         """Nothing is told to a task: its service calls it."""
 
+    # -------------------------------------------------------------------------------------------- its time
+    def watch_expiry(self) -> None:
+        """See to it that it is removed from the store when its time is over; then it is `gone`."""
+        if self.task.expires is not None:
+            delay = max(self.task.expires - self.service.store.now(), 0.0)
+            self._expiry = self.runtime.timers.after(delay, self._expired)
+
+    def _expired(self) -> None:
+        expires = self.task.expires
+        if expires is None or self.service.store.now() < expires:
+            self.watch_expiry()  # a clock of the epoch may be set back
+        else:
+            self.service.forget_expired()
+
     # -------------------------------------------------------------------------------------------- its run
     def begin(self) -> None:
-        """There is room for it: run the handler."""
+        """There is room for it: run the handler, unless it was cancelled while it waited."""
+        if self.task.ended or self._leaving:
+            return
         self._change(tasks.begin(self.task, self.service.store.now()))
         self._run()
 
@@ -161,7 +183,7 @@ class TaskCell(Cell[Any]):
 
     def _over(self) -> None:
         """End when nothing is left: no run, and nothing that the store does not have."""
-        if self.call is None and (self._leaving or self.saved.ended) and not self._writing:
+        if self.call is None and (self._leaving or self.saved.ended) and self._flight is None:
             self.service.ended(self)
             self.stop()
 
@@ -169,7 +191,7 @@ class TaskCell(Cell[Any]):
     def cancel(self, reason: str, by: str) -> bool:
         """Nobody wants it any more. False when it has ended; the change, if any, is stored when `settled` returns."""
         cancelled = tasks.cancel(self.task, reason, self.service.store.now())
-        if cancelled is self.task:
+        if cancelled is self.task or self._leaving:
             return False
         self._abort(reason)
         self._change(cancelled, by=by, reason=reason)
@@ -182,8 +204,10 @@ class TaskCell(Cell[Any]):
 
     def lost(self, reason: str = "another process has taken this task over") -> None:
         """Its lease is gone: nothing that comes of this run may be written, or done."""
-        log.warning("%s: %s", self.me.path, reason)
-        self._leave(reason)
+        if not self._leaving:
+            log.warning("%s: %s", self.me.path, reason)
+            self.service.strays.add(self.lease)
+            self._leave(reason)
 
     def _leave(self, reason: str) -> None:
         if self._leaving:
@@ -191,9 +215,14 @@ class TaskCell(Cell[Any]):
         self._leaving, self._dirty = True, False
         self._abort(reason)
         for reply in self._next.waiting:
-            reply.set(None)
+            reply.set(False)
         self._next = Write(self.task, {}, [], [])
         self._over()
+
+    @property
+    def leaving(self) -> bool:
+        """It is not run here any more, though its handler may still unwind: the store knows what it is."""
+        return self._leaving
 
     def _abort(self, reason: str) -> None:
         self.cancelled = True
@@ -203,12 +232,14 @@ class TaskCell(Cell[Any]):
     def ensure_held(self) -> None:
         """Raises `CallEnding`, and ends the run, when this process may not act for the task any more."""
         if not self._leaving and self.service.held_until <= self.service.store.now():
-            self.lost("the lease of this task was not renewed in time")
+            self.lost(LAPSED)
         if self._leaving or self.me.status != "running":
             raise CallEnding("this task is not run here any more")
 
     def on_stop(self, exit: Any) -> None:
         """Whatever ended it, its service lets go of it."""
+        if self._expiry is not None:
+            self._expiry.disarm()
         self.service.ended(self)
 
     # -------------------------------------------------------------------------------------------- questions
@@ -231,7 +262,7 @@ class TaskCell(Cell[Any]):
     def answered(self, key: str, outcome: dict[str, Any]) -> bool:
         """Somebody answered. False when nobody waits for that; stored when `settled` returns."""
         answered = tasks.answer(self.task, key, outcome, self.service.store.now())
-        if answered is self.task:
+        if answered is self.task or self._leaving:
             return False
         self._composing = True  # the answer and its place in the journal are one write
         self._change(answered)
@@ -310,16 +341,18 @@ class TaskCell(Cell[Any]):
         self._dirty = True
         self._submit()
 
-    async def settled(self) -> None:
-        """Wait until everything decided so far is stored, or is known to be void. Raises what the store raises."""
-        if not self._dirty and not self._writing:
+    async def settled(self) -> bool:
+        """Wait until everything decided so far is stored; False when it is void, because the task is not run here.
+
+        Raises what the store raises.
+        """
+        write = self._next if self._dirty else self._flight
+        if self._leaving or write is None:
             await trio.lowlevel.checkpoint()
-            return
-        reply: Reply[None] = Reply()
-        self._next.waiting.append(reply)
-        self._dirty = True
-        self._submit()
-        await reply.wait()
+            return not self._leaving
+        reply: Reply[bool] = Reply()
+        write.waiting.append(reply)
+        return await reply.wait()
 
     def _change(self, task: Task, *keys: str, by: str = "", reason: str = "") -> None:
         """Take a record over, with the journal's rows of these keys, and store it."""
@@ -334,11 +367,14 @@ class TaskCell(Cell[Any]):
         self._submit()
 
     def _submit(self) -> None:
-        if self._writing or self._composing or not self._dirty or self._leaving:
+        if self._flight is not None or self._composing or not self._dirty or self._leaving:
             return
-        self._dirty, self._writing = False, True
         write, self._next = self._next, Write(self.task, {}, [], [])
-        write.task = self.task
+        self._dirty = False
+        if self.saved.ended:  # there is nothing to add to what has ended
+            self._settle(write)
+            return
+        write.task, self._flight = self.task, write
         try:
             reply = self.service.store.write(write.task, self.lease, write.entries)
         except ZCPError as error:
@@ -358,10 +394,12 @@ class TaskCell(Cell[Any]):
             else:
                 self.submit(Rereading(self, write))
             return
-        self._writing = False
-        self.saved = tasks.stored(write.task)
-        if self.task.revision < self.saved.revision:
-            self.task = attrs.evolve(self.task, revision=self.saved.revision)
+        self._flight = None
+        stored = tasks.stored(write.task)
+        if self.saved.revision < stored.revision:  # else something newer was heard first
+            self.saved = stored
+        if self.task.revision < stored.revision:
+            self.task = attrs.evolve(self.task, revision=stored.revision)
         self._done(write)
         self._submit()
         self._over()
@@ -369,18 +407,21 @@ class TaskCell(Cell[Any]):
     def _done(self, write: Write) -> None:
         for act in write.then:
             act()
+        self._settle(write)
+
+    def _settle(self, write: Write) -> None:
         for reply in write.waiting:
-            reply.set(None)
+            reply.set(True)
 
     def _drop(self, write: Write) -> None:
-        self._writing = False
+        self._flight = None
         for reply in write.waiting:
-            reply.set(None)
+            reply.set(False)
         self._over()
 
     def unsaved(self, write: Write, error: Exception) -> None:
         """The store could not take it: whoever waits is told, and the change is tried again."""
-        self._writing = False
+        self._flight = None
         waiting, write.waiting = write.waiting, []
         for reply in waiting:
             reply.fail(error)
@@ -399,12 +440,16 @@ class TaskCell(Cell[Any]):
 
     def reread(self, write: Write, theirs: Task | None) -> None:
         """Our change was not taken, because this is what the store has."""
-        self._writing = False
+        self._flight = None
         if self._leaving or self.me.status != "running":
             self._drop(write)
         elif theirs is None:
             self._drop(write)
             self.gone("the task has expired")
+        elif theirs.ended:
+            self.heard(theirs)
+            self._settle(write)
+            self._over()
         elif theirs.revision == write.task.revision:
             self._drop(write)
             self.lost()
@@ -428,8 +473,7 @@ class TaskCell(Cell[Any]):
             self._dirty = False
             write, self._next = self._next, Write(merged, {}, [], [])
             self._slots.clear()
-            for reply in write.waiting:
-                reply.set(None)
+            self._settle(write)
             self._abort(merged.message or "the task has ended")
             self._over()
         else:

@@ -23,6 +23,8 @@ from zcp_actors.wire.model import replaced
 from zcp_actors.wire.zcp_native import CreateTaskRequestParams
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zcp_actors.protocol.task_wishes import Wish
     from zcp_actors.protocol.tasks import Lease, TaskPolicy
     from zcp_actors.sessions.call import Call
@@ -49,18 +51,27 @@ async def create(service: TaskService, call: Call, wish: Wish, policy: TaskPolic
     await service.ready()
     task = _new(service, call, wish, policy, queued=not service.has_room)
     session: Any = call.session
-    with trio.CancelScope(shield=True, deadline=trio.current_time() + CREATE_SECONDS):
-        lease = await service.store.create(task, service.owner, max_open=service.limits.open_of(session.principal))
-        task = tasks.stored(task)
-        cell = service.host(task, lease, served_of(task, call.served))
-        service.follow(session, call.automaton, task.place, origin=True).begin(task)
-        service.schedule(cell)
+    lease = await _stored(service, task, session.principal)
+    task = tasks.stored(task)
+    cell = service.host(task, lease, served_of(task, call.served))
+    service.follow(session, call.automaton, task.place, origin=True).begin(task)
+    service.schedule(cell)
     try:
         await trio.lowlevel.checkpoint_if_cancelled()
     except trio.Cancelled:
         cell.cancel("its requestor left before it was told of it", "session")
         raise
     return cell
+
+
+async def _stored(service: TaskService, task: Task, principal: str, rows: Mapping[str, Any] | None = None) -> Lease:
+    """Have the store keep a new task, with the rows of its journal. Raises `Overloaded` and what the store raises."""
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + CREATE_SECONDS):
+        lease: Lease = await service.store.create(task, service.owner, max_open=service.limits.open_of(principal))
+        if rows:
+            await service.store.write(tasks.stored(task), lease, rows).wait()
+        return lease
+    raise Overloaded(f"the task store did not answer within {CREATE_SECONDS:g} s; try again later")
 
 
 def _new(service: TaskService, call: Call, wish: Wish, policy: TaskPolicy, *, queued: bool) -> Task:
@@ -162,13 +173,13 @@ class Promotion(Job):
             return
         if call.served.phase is not Phase.RUNNING:
             return
-        task = _new(service, call, self.wish, self.policy, queued=False)
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + CREATE_SECONDS):
-            lease = await service.store.create(task, service.owner, max_open=service.limits.open_of(session.principal))
-            self._begin(session, tasks.stored(task), lease)
+        task, rows = _new(service, call, self.wish, self.policy, queued=False), rows_of(call.served)
+        lease = await _stored(service, task, session.principal, rows)
+        task = tasks.stored(tasks.stored(task) if rows else task)
+        self._begin(session, task, lease, rows)
 
-    def _begin(self, session: ServerSession, task: Task, lease: Lease) -> None:
-        """One step: the call belongs to its session, or to the task."""
+    def _begin(self, session: ServerSession, task: Task, lease: Lease, rows: dict[str, Any]) -> None:
+        """One step: the call belongs to its session, or to the task. `rows` of its journal are stored already."""
         service, call = self.service, self.call
         served = served_of(task, call.served)
         served._journal = call.served._journal  # noqa: SLF001 - what was asked so far was asked by this task
@@ -177,8 +188,16 @@ class Promotion(Job):
         service.follow(session, call.automaton, task.place, origin=True).begin(task)
         if session.become(call, call.automaton.tasks.created(task)):
             cell.take_over(call)
+            for key, row in rows_of(served).items():
+                if rows.get(key) != row:
+                    cell.put(key, row)
         else:
             cell.cancel("the call ended before it became a task", "call")
+
+
+def rows_of(served: Served) -> dict[str, Any]:
+    """What a call has asked and done so far, row by row, as a task's journal is kept."""
+    return {} if served._journal is None else {row[0]: row for row in served.journal.dump()["entries"]}  # noqa: SLF001
 
 
 # ------------------------------------------------------------------------------------------------ of a record

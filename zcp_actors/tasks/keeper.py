@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from zcp_actors.actors import Actor, Job
+from zcp_actors.tasks.cell import LAPSED
 from zcp_actors.tasks.creating import adopt
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ SWEEP_SECONDS = 30.0
 
 CLAIM_LIMIT = 64
 """Tasks taken up in one go: what can begin in a few milliseconds; the next go follows at once when there are more."""
+
+LOOKS = 12
+"""Looks at the leases in the life of one: a handler that lost its own goes on for a twelfth of it at most, and asks and
+does nothing that is recorded meanwhile."""
 
 UNWIND_SECONDS = 5.0
 """For the handlers to unwind and for the leases to be given back: a slow disk's commit and some."""
@@ -54,6 +59,24 @@ class Clockwork(Job):
             except Exception:
                 log.exception("%s failed; it is tried again in %g s", self._label, self._seconds)
             await trio.sleep(self._seconds)
+
+
+class Sweep(Job):
+    """Removes what has expired, once. What fails is logged: the next look will do it."""
+
+    __slots__ = ("_keeper",)
+
+    name = "expiring"
+
+    def __init__(self, keeper: TaskKeeper) -> None:
+        self._keeper = keeper
+
+    async def run(self) -> None:
+        """Remove it."""
+        try:
+            await self._keeper.sweep()
+        except Exception:
+            log.exception("what has expired cannot be removed; it is tried again in %g s", SWEEP_SECONDS)
 
 
 class TaskKeeper(Actor[Any]):
@@ -89,7 +112,7 @@ class TaskKeeper(Actor[Any]):
         """End what runs here, without a word about it in the store, and let others take it up."""
         for job in self._clockworks:
             job.cancel("the server is shutting down")
-        leases = [cell.lease for cell in self._service.cells.values()]
+        leases = {cell.lease for cell in self._service.cells.values()} | self._service.strays
         await self._service.end_all("the server is shutting down")
         if leases:
             await self._service.store.let_go(leases)
@@ -97,9 +120,10 @@ class TaskKeeper(Actor[Any]):
     async def on_start(self) -> None:
         """Begin to look after what others left."""
         service = self._service
-        self._clockworks = [Clockwork("sweeping", SWEEP_SECONDS, self._sweep)]
+        self._clockworks = [Clockwork("sweeping", SWEEP_SECONDS, self.sweep)]
         if service.store.durable:
             self._clockworks.append(Clockwork("adopting", service.store.lease / 3, self._adopt))
+            self._clockworks.append(Clockwork("lease-watch", service.store.lease / LOOKS, self._watch_leases))
         for job in self._clockworks:
             self.submit(job)
 
@@ -108,13 +132,36 @@ class TaskKeeper(Actor[Any]):
 
     async def _adopt(self) -> None:
         service = self._service
+        await self._let_strays_go()
         while service.has_room:
             targets = service.app.task_targets()
             claimed = await service.store.claim(service.app.name, service.owner, targets, CLAIM_LIMIT)
+            service.strays.update(lease for _, lease in claimed)
             for task, lease in claimed:
                 await adopt(service, task, lease)
+                service.strays.discard(lease)
             if len(claimed) < CLAIM_LIMIT:
                 return
 
-    async def _sweep(self) -> None:
+    async def _let_strays_go(self) -> None:
+        """Whatever is renewed as ours and runs nowhere would never end."""
+        service = self._service
+        strays = tuple(lease for lease in service.strays if lease.place not in service.cells)
+        if strays:
+            await service.store.let_go(strays)
+            service.strays.difference_update(strays)
+
+    async def _watch_leases(self) -> None:
+        """Nobody acts for a task after its lease has lapsed, though nobody else has taken it yet."""
+        service = self._service
+        if service.held_until <= service.store.now():
+            for cell in tuple(service.cells.values()):
+                cell.lost(LAPSED)
+
+    async def sweep(self) -> None:
+        """Remove what has expired."""
         await self._service.store.sweep(self._service.app.name)
+
+    def forget_expired(self) -> None:
+        """`sweep` soon, outside of its turn."""
+        self.submit(Sweep(self))

@@ -31,7 +31,7 @@ class SessionFollow(Follow):
         """This much the client was told, or is about to be."""
         super().begin(task)
         if task is not None and not self._told:
-            self._told = _visible(task)
+            self._told = self.automaton.tasks.visible(task)
 
     def heard(self, task: Task | None) -> None:
         """Tell the client what it can see of the change."""
@@ -39,7 +39,7 @@ class SessionFollow(Follow):
         if task is None:
             self.service.unfollow(self)
             return
-        seen = _visible(task)
+        seen = self.automaton.tasks.visible(task)
         if seen != self._told:
             self._told = seen
             self.tell(self.automaton.task_changed(task))
@@ -58,7 +58,3 @@ class SessionFollow(Follow):
     def tell(self, effects: list[Effect]) -> None:
         """Let the session perform what its automaton decided."""
         self.session.tell_of(self.automaton, effects)
-
-
-def _visible(task: Task) -> tuple[Any, ...]:
-    return task.status, task.message, tuple(task.questions)

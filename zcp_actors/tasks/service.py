@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from zcp_actors.protocol.serving import Served
     from zcp_actors.protocol.tasks import Lease, Task
     from zcp_actors.sessions.server import ServerSession
+    from zcp_actors.tasks.asking import Bringing
 
 log = logging.getLogger("zcp_actors.tasks")
 
@@ -77,11 +78,13 @@ class TaskService:
         self.owner = secrets.token_urlsafe(16)
         """The name under which this service holds leases."""
         self.followers = Followers()
-        self.asking: dict[tuple[Place, str], object] = {}
+        self.asking: dict[tuple[Place, str], Bringing] = {}
         """Questions that are on their way to some peer, and who brings them."""
         self.polls = Polls(self.limits)
         self.cells: dict[Place, TaskCell] = {}
         self.keeping: Keeping | None = None
+        self.strays: set[Lease] = set()
+        """Leases that the store may count as ours, and nobody runs their tasks here."""
         self._turn: deque[TaskCell] = deque()
         self._running = 0
         self._numbers = 0
@@ -107,7 +110,7 @@ class TaskService:
             service = runtime.task_services[place] = cls(
                 app,
                 runtime,
-                store or default_store(app, served=served),
+                default_store(app, served=served) if store is None else store,
                 owns_store=store is None,
                 limits=limits,
                 always_replay=replay,
@@ -176,6 +179,7 @@ class TaskService:
         self._numbers += 1
         self._seat.host(cell, f"task-{self._numbers}")
         self.cells[task.place] = cell
+        cell.watch_expiry()
         self.moved(cell.me.path, task, "")
         return cell
 
@@ -206,6 +210,11 @@ class TaskService:
             self._running += 1
             self._turn.popleft().begin()
 
+    def forget_expired(self) -> None:
+        """The time of a task that runs here is over: do not wait for the next look at all of them."""
+        if self._seat is not None:
+            self._seat.forget_expired()
+
     async def end_all(self, reason: str) -> None:
         """Let go of every task, and wait until its handler has unwound."""
         self._seat = None  # nothing begins any more
@@ -220,10 +229,11 @@ class TaskService:
         """The newest record that is stored; None for what is not there."""
         await self.ready()
         cell = self.cells.get(place)
-        if cell is None:
+        if cell is None or cell.leaving:
             return await self.store.read(place)  # type: ignore[no-any-return]
         await trio.lowlevel.checkpoint()
-        return cell.saved
+        expires = cell.saved.expires
+        return cell.saved if expires is None or self.store.now() < expires else None
 
     async def answer(self, place: Place, outcomes: Mapping[str, dict[str, Any]]) -> None:
         """Take answers, by key; what nobody asks any more is passed over. Stored when this returns."""
@@ -234,20 +244,19 @@ class TaskService:
             return task
 
         cell = self.cells.get(place)
-        if cell is None:
+        if cell is not None:
+            for key, outcome in outcomes.items():
+                cell.answered(key, outcome)
+        if cell is None or not await cell.settled():
             await self._write(place, answered)
-            return
-        for key, outcome in outcomes.items():
-            cell.answered(key, outcome)
-        await cell.settled()
 
     async def cancel(self, place: Place, reason: str) -> tuple[Task | None, bool]:
         """Cancel a task, whoever runs it. The record as it is then, and whether it had ended before."""
         cell = self.cells.get(place)
         if cell is not None:
             cancelled = cell.cancel(reason, "requestor")
-            await cell.settled()
-            return cell.saved, not cancelled
+            if await cell.settled():
+                return cell.saved, not cancelled
         before, task = await self._write(place, lambda task: tasks.cancel(task, reason, self.store.now()))
         return task, task is before
 
@@ -337,7 +346,7 @@ class TaskService:
         return None if follow is None else follow.session
 
     def reached(self, session: ServerSession) -> None:
-        """The client of a session can be told things again: ask it what its tasks need."""
+        """See `ports.Tasks`: ask the client what its tasks need."""
         for follow in tuple(self._of_session.get(session, {}).values()):
             follow.ask()
 

@@ -152,6 +152,8 @@ class Conversation:
         stream = connection.standalone() if number == STANDALONE else connection.replay.streams[number]
         reader = stream.attach()
         connection.touch()
+        if number == STANDALONE:
+            connection.session.reached()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch, nursery.cancel_scope)

@@ -138,6 +138,11 @@ class SessionConnection:
         stream = self.replay.streams.get(STANDALONE)
         return stream is not None and stream.reader is not None
 
+    def reads(self, call: RequestId) -> bool:
+        """A client is connected that reads the stream of this call."""
+        route = self.routes.get(call)
+        return self.reachable if route is None else route.stream.reader is not None
+
     def hang_up(self) -> None:
         """The session has ended, and so do its streams. Whoever still waits for a reply is told."""
         for id, route in list(self.routes.items()):
