@@ -69,7 +69,7 @@ async def stalled(store):
     reply = store.writer.submit(stall, reads=True)
     try:
         assert await trio.to_thread.run_sync(begun.wait, 30)
-        yield
+        yield go_on
     finally:
         go_on.set()
         await reply.wait()
@@ -348,7 +348,8 @@ async def test_writes_that_come_together_share_commits(opened):
 
 async def test_removals_are_forgotten_in_their_time(opened, path, clock):
     store = await opened()
-    await store.create(made(ttl=5.0), "one", max_open=MANY)
+    lease = await store.create(made(ttl=5.0), "one", max_open=MANY)
+    await store.write(attrs.evolve(made(ttl=5.0), revision=1), lease, {"k": 1}).wait()
     clock.now += 5
     await store.sweep("app")
     assert on_the_side(path, "SELECT id FROM task_removals") == [("t1",)]
@@ -447,7 +448,8 @@ async def test_one_renewal_is_one_row_however_many_tasks_are_held(opened, clock,
 async def test_an_owner_that_holds_nothing_writes_nothing(opened, clock):
     store = await opened()
     keeping = store.keep("one", lambda places: None)
-    await store.let_go([])
+    lease = await store.create(made(), "one", max_open=MANY)
+    await store.write(tasks.finish(attrs.evolve(made(), revision=1), DONE, NOW), lease).wait()
     before = store.writer.commits
     for _ in range(5):
         clock.now += 5
@@ -539,6 +541,24 @@ async def test_nothing_is_told_to_whoever_keeps_no_longer(opened, clock):
     async with stalled(store):
         clock.now += 60
         await other.claim("app", "two", [SLOW], 9)
+        keeping.close()
+    await store.let_go([])
+
+    assert lost == []
+
+
+async def test_a_loss_that_was_on_its_way_is_not_told_to_whoever_keeps_no_longer(opened, clock):
+    store, other = await opened(), await opened()
+    lost = []
+    keeping = store.keep("one", lost.append)
+    await store.create(made(), "one", max_open=MANY)
+    async with stalled(store) as go_on:
+        clock.now += 60
+        await other.claim("app", "two", [SLOW], 9)
+        before = keeping.until
+        go_on.set()
+        while keeping.until == before:  # trio's thread hears nothing meanwhile
+            threading.Event().wait(0.01)
         keeping.close()
     await store.let_go([])
 

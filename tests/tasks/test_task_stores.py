@@ -557,11 +557,13 @@ async def test_when_it_is_kept_no_longer_a_lease_lapses_within_its_time(make, cl
     store = await make(lease=10.0)
     keeping = store.keep("one", lambda places: None)
     await created(store)
-    clock.now += 5
-    await store.read(Place("app", "ann", "t1"))
+    for _ in range(4):
+        clock.now += 5
+        await store.let_go([])
     keeping.close()
     keeping.close()
     assert clock.now < keeping.until <= clock.now + 10
+    clock.now = keeping.until - 0.1
     assert await store.claim("app", "two", [SLOW], 9) == []
 
     clock.now = keeping.until
@@ -779,6 +781,16 @@ async def test_a_store_that_is_not_open_says_so(make, tmp_path, clock, request):
 
 
 # ---- in memory
+async def test_a_task_that_a_watcher_ends_while_others_are_claimed_is_not_claimed(clock):
+    async with MemoryTaskStore(now=clock) as store:
+        (_, first), (second, other) = await created(store), await created(store, id="t2")
+        store.watch("app", lambda place, task: store.write(tasks.cancel(second, "", NOW)))
+        await store.let_go([first, other])
+
+        assert [task.id for task, _ in await store.claim("app", "two", [SLOW], 9)] == ["t1"]
+        assert (await store.read(second.place)).status is Status.CANCELLED
+
+
 async def test_the_clock_of_a_store_in_memory_is_the_runs_own(autojump_clock):
     async with MemoryTaskStore(lease=10.0) as store:
         began = store.now()
