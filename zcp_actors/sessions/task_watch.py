@@ -187,8 +187,9 @@ class TaskWatch:
         """Something was said of it; `certain` when nothing newer can have been."""
         tells = self.listener is not None and self.listener.tells_of(task.id)
         quiet = task.fetching is not None and not task.readers
+        news = task.take(heard.view, certain=certain)
         task.due = trio.current_time() + task.interval(told=tells or quiet)
-        if not task.take(heard.view, certain=certain):
+        if not news:
             return
         if task.view.ended:
             self._ended(task, heard.outcome)
