@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 from jaeger_model import checked
+from otlp_collector import Collector
 from rich.console import Console
 
 from zcp_actors import Command
@@ -28,22 +29,24 @@ SECONDS = 90
 
 @pytest.fixture(scope="module")
 def performed(tmp_path_factory):
-    """The demo as a person runs it, in a folder of its own."""
+    """The demo as a person runs it, in a folder of its own, with a collector: what it printed, and what arrived."""
     folder = tmp_path_factory.mktemp("demo")
-    done = subprocess.run(
-        [sys.executable, "-m", "zcp_actors.cli", "demo", "--no-color"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=SECONDS,
-        env={**os.environ, "COLUMNS": "160"},
-    )
-    return folder, done
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    with Collector() as collector:
+        done = subprocess.run(
+            [sys.executable, "-m", "zcp_actors.cli", "demo", "--no-color", "--otlp", collector.url],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+            env={**environment, "COLUMNS": "160"},
+        )
+    return folder, done, collector
 
 
 def test_the_demo_shows_every_step_and_ends_with_0(performed):
-    _, done = performed
+    _, done, _ = performed
 
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     table = done.stdout.partition("What this demo has shown")[2].splitlines()
@@ -54,7 +57,8 @@ def test_the_demo_shows_every_step_and_ends_with_0(performed):
 
 
 def test_the_demo_leaves_a_trace_file_of_jaegers_model_and_names_it(performed):
-    folder, done = performed
+    folder, done, _ = performed
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     traces = checked((folder / "demo-trace.json").read_bytes())
 
     assert [path.name for path in folder.iterdir()] == ["demo-trace.json"]
@@ -66,7 +70,7 @@ def test_the_demo_leaves_a_trace_file_of_jaegers_model_and_names_it(performed):
 @pytest.mark.parametrize("era", ["2025", "2026"])
 def test_a_publication_of_the_demo_is_one_trace_through_both_processes(performed, era):
     """The call, its serving in the other process, and both questions with the wait for the person's answer."""
-    folder, _ = performed
+    folder, _, _ = performed
     found = []
     for trace in checked((folder / "demo-trace.json").read_bytes()):
         services = {trace["processes"][span["processID"]]["serviceName"] for span in trace["spans"]}
@@ -76,6 +80,22 @@ def test_a_publication_of_the_demo_is_one_trace_through_both_processes(performed
 
     wanted = {"tools/call publish", "wait_for elicitation/create", "wait_for sampling/createMessage"}
     assert any(wanted <= names for names in found), found
+
+
+def test_the_collector_of_a_demo_gets_what_stands_in_its_file(performed):
+    """Of servers that were killed it lacks what they had not sent yet; the file does not."""
+    folder, done, collector = performed
+    written, of_the_demo = set(), set()
+    for trace in checked((folder / "demo-trace.json").read_bytes()):
+        for span in trace["spans"]:
+            written.add((span["traceID"], span["spanID"]))
+            if trace["processes"][span["processID"]]["serviceName"] == "zcp-actors-demo":
+                of_the_demo.add((span["traceID"], span["spanID"]))
+    arrived = {ids[:2] for ids in collector.ids}
+
+    assert of_the_demo <= arrived <= written
+    assert collector.services == {"zcp-actors-demo", OLD, NEW}
+    assert f"Traces were sent to {collector.url}/v1/traces" in done.stdout
 
 
 @pytest.fixture

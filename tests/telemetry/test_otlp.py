@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 
 import click
@@ -14,8 +15,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from otlp_collector import Collector
 
-from zcp_actors.cli import tracing as module
-from zcp_actors.cli.tracing import CLOSING, TraceOptions, Tracing, collector_of, tracing
+from zcp_actors.cli.trace_sending import CLOSING, WOKEN, check_sending, collector_of, shown
+from zcp_actors.cli.tracing import TraceOptions, Tracing, tracing
 
 ENDING = 2.0
 """Seconds that an ending command may spend on its traces."""
@@ -88,11 +89,13 @@ def test_the_standard_variables_say_where_who_and_with_what(monkeypatch):
         assert {headers["x-key"] for headers in collector.headers} == {"secret"}
 
 
-def test_metrics_are_sent_where_they_are_asked_for(monkeypatch):
+@pytest.mark.parametrize("typed", [True, False])
+def test_metrics_are_sent_where_they_are_asked_for(monkeypatch, typed):
     with Collector() as collector:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        if not typed:
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
-        with tracing(TraceOptions(), "test") as traces:
+        with tracing(TraceOptions(otlp=collector.url if typed else None), "test") as traces:
             traces.meter_provider.get_meter("test").create_counter("made").add(1)
 
         assert "/v1/metrics" in collector.paths
@@ -144,21 +147,59 @@ def test_a_protocol_that_is_not_spoken_is_refused(monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
 
     with pytest.raises(click.ClickException, match="only http/protobuf is spoken here, mostly on port 4318"):
-        collector_of("http://localhost:4317")
+        check_sending("http://localhost:4317")
 
 
-@pytest.mark.parametrize(
-    ("missing", "extra"), [("opentelemetry.sdk", "telemetry"), ("opentelemetry.exporter.otlp.proto.http", "otlp")]
-)
-def test_a_missing_extra_is_named_in_one_line(monkeypatch, missing, extra):
-    monkeypatch.setattr(module, "find_spec", lambda name: None if name == missing else True)
+class Missing:
+    """An importer that says that a package is not there."""
 
-    with (
-        pytest.raises(click.ClickException, match=rf'pip install "zcp-actors\[{extra}\]"') as raised,
-        tracing(TraceOptions(otlp="http://127.0.0.1:9"), "test"),
-    ):
-        pass
-    assert "\n" not in raised.value.format_message()
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    def find_spec(self, name: str, *more: object) -> None:
+        if name == self.package or name.startswith(f"{self.package}."):
+            raise ModuleNotFoundError(name)
+
+
+@pytest.fixture(params=["opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.exporter.otlp.proto.http"])
+def missing(request, monkeypatch):
+    for name in [name for name in sys.modules if f"{name}.".startswith(f"{request.param}.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Missing(request.param), *sys.meta_path])
+    return request.param
+
+
+def test_a_missing_extra_is_named_in_one_line(missing, tmp_path):
+    options = TraceOptions(otlp="http://me:secret@127.0.0.1:9", file=tmp_path / "out.json")
+    line = r'sending traces to http://127.0.0.1:9/v1/traces needs .* pip install "zcp-actors\[otlp\]"$'
+
+    with pytest.raises(click.ClickException, match=line), tracing(options, "test"):
+        raise AssertionError("the command was begun")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("missing", ["opentelemetry.sdk"], indirect=True)
+def test_a_trace_file_without_the_sdk_is_refused(missing, tmp_path):
+    options = TraceOptions(file=tmp_path / "out.json")
+
+    with pytest.raises(click.ClickException, match=r'pip install "zcp-actors\[telemetry\]"$'), tracing(options, "test"):
+        raise AssertionError("the command was begun")
+
+
+def test_a_variable_that_cannot_be_followed_costs_a_line_and_no_command(missing, monkeypatch, capsys):
+    """Somebody's shell has it for other programs."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+
+    with tracing(TraceOptions(), "test") as traces:
+        assert traces.options == {}
+    assert capsys.readouterr().err.startswith("zcp-actors: no traces are sent: sending traces to http://127.0.0.1:9")
+
+
+def test_a_password_in_an_address_is_not_shown():
+    assert shown("https://me:secret@c:1/v1/traces") == "https://c:1/v1/traces"
+    with pytest.raises(click.ClickException) as raised:
+        collector_of("me:secret@c:4318")
+    assert "secret" not in raised.value.format_message()
 
 
 @pytest.mark.parametrize("kind", ["hanging", "dead"])
@@ -171,7 +212,7 @@ def test_a_collector_that_is_no_help_ends_with_one_line_and_in_time(capsys, dead
         seconds = time.monotonic() - began
 
     assert seconds < ENDING
-    assert CLOSING < ENDING
+    assert CLOSING + WOKEN < ENDING
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"zcp-actors: traces did not all reach {url}/v1/traces: ")
 

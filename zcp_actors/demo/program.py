@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 from zcp_actors.cli.terminal import Terminal
+from zcp_actors.cli.trace_sending import has, shown
 from zcp_actors.cli.tracing import UNTRACED, TraceOptions, Tracing, tracing
 from zcp_actors.demo.losses import cancel_long_calls, kill_one_of_four, kill_while_asking, leave
 from zcp_actors.demo.opening import call_together, connect, discover
@@ -88,7 +89,7 @@ def _trace_file(options: DemoOptions) -> Path | None:
     """Where traces are written, None when they are not; whoever did not ask for them misses nothing."""
     if options.no_trace_file:
         return None
-    if options.trace_file is not None or find_spec("opentelemetry.sdk") is None:
+    if options.trace_file is not None or not has("opentelemetry.sdk"):
         return options.trace_file
     if os.access(Path.cwd(), os.W_OK):
         return TRACE_FILE
@@ -98,7 +99,7 @@ def _trace_file(options: DemoOptions) -> Path | None:
 def _point_to(console: Console, traces: Tracing) -> None:
     """Say where the traces are, and how to look at them."""
     if traces.url is not None:
-        console.print(Text(f"Traces were sent to {traces.url}"), soft_wrap=True)
+        console.print(Text(f"\nTraces were sent to {shown(traces.url)}"), soft_wrap=True)
     if traces.file is not None:
         path = traces.file.path
         console.print(Text(f"\nTraces of this run: {path} ({traces.file.written} spans)"), soft_wrap=True)
