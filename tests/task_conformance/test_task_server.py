@@ -7,25 +7,19 @@ are.
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import trio
-from interop.stage import STATE_KEY, open_stage
-from peers import PROGRAMS
-from served import child, serving
+from interop.stage import open_stage
+from served import serving
 from task_conformance.judge import IN_ORDER, judged
 from task_conformance.manifest import read_manifest
+from task_conformance.ours import APP, SERVE, environment, served_over_http
 from task_conformance.target import open_target
 
 MANIFESTS = Path(__file__).parent / "manifests"
-APP = PROGRAMS / "task_app.py"
-SERVE = (sys.executable, "-m", "zcp_actors.cli", "serve", f"{APP}:app")
 
 FOR_HTTP = {check.name for check in IN_ORDER if check.transport == "http"}
 FOR_THE_KNOWN = {"30-another-requestors-task-is-unknown", "30-a-requestor-finds-its-tasks-again"}
@@ -45,35 +39,22 @@ OUT_OF_PLACE = {
 
 
 @asynccontextmanager
-async def over_stdio(environment):
-    async with open_target(read_manifest(MANIFESTS / "ours.json"), command=SERVE, environment=environment) as target:
+async def over_stdio(variables):
+    async with open_target(read_manifest(MANIFESTS / "ours.json"), command=SERVE, environment=variables) as target:
         yield target
 
 
 @asynccontextmanager
-async def over_http(environment):
-    argv = [*SERVE, "--http", ":0"]
-    async with child(argv, stderr=subprocess.PIPE, env=environment) as process, trio.open_nursery() as nursery:
-        said = b""
-        while (found := re.search(rb"serving Kitchen at (\S+)\n", said)) is None:
-            piece = await process.stderr.receive_some()
-            assert piece, said.decode()
-            said += piece
-        nursery.start_soon(drained, process.stderr)
-        async with open_target(read_manifest(MANIFESTS / "ours.json"), url=found[1].decode()) as target:
-            yield target
-        nursery.cancel_scope.cancel()
-
-
-async def drained(stream):
-    async for _ in stream:
-        pass
+async def over_http(variables):
+    manifest = read_manifest(MANIFESTS / "ours.json")
+    async with served_over_http(variables) as url, open_target(manifest, url=url) as target:
+        yield target
 
 
 @asynccontextmanager
-async def over_http_to_the_known(environment):
+async def over_http_to_the_known(variables):
     manifest = read_manifest(MANIFESTS / "ours_with_identities.json")
-    async with serving([sys.executable, str(APP)], env=environment) as url, open_target(manifest, url=url) as target:
+    async with serving([sys.executable, str(APP)], env=variables) as url, open_target(manifest, url=url) as target:
         yield target
 
 
@@ -82,8 +63,8 @@ SCENES = {"stdio": over_stdio, "http": over_http, "http-to-the-known": over_http
 
 @pytest.fixture(scope="module", params=SCENES)
 def stage(request, tmp_path_factory):
-    environment = {**os.environ, **STATE_KEY, "ZCP_ACTORS_STATE_DIR": str(tmp_path_factory.mktemp("state"))}
-    with open_stage(lambda: SCENES[request.param](environment)) as stage:
+    variables = environment(tmp_path_factory.mktemp("state"))
+    with open_stage(lambda: SCENES[request.param](variables)) as stage:
         stage.reached = request.param
         yield stage
 
