@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -266,6 +267,24 @@ def test_when_the_document_cannot_be_put_in_place_the_part_stays(path):
     assert isinstance(file.failure, OSError)
     assert file.part.exists()
     assert sorted(each.name for each in path.parent.iterdir()) == ["out.json", file.part.name]
+
+
+def test_memory_does_not_grow_with_the_spans_of_a_file(path):
+    """A span of the SDK has about 3 kB; five thousand that were kept would be fifteen megabytes."""
+    file = JaegerFile(path)
+    maker = Maker(file)
+    maker.span("first")
+    tracemalloc.start()
+    try:
+        for _ in range(5000):
+            maker.span("another")
+        file.shutdown()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert file.written == 5001
+    assert most < 2_000_000
 
 
 class Full:
