@@ -440,6 +440,28 @@ async def test_a_server_that_does_not_let_results_wait_is_asked_again_at_the_end
         assert waiting.outcome.to_dict() == DONE
 
 
+async def test_a_task_that_completes_while_its_server_says_not_yet_gives_its_result(autojump_clock):
+    async with task_server(STATEFUL) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+
+        def not_yet(request):
+            server.peer.automatic["tasks/result"] = server._result
+            server.end(notify=False)
+            return RPCError(-32603, "not ready")
+
+        server.peer.automatic["tasks/result"] = not_yet
+        assert (await handle.result()).to_dict() == DONE
+
+
+async def test_a_result_that_its_server_refuses_for_good_is_an_error(autojump_clock):
+    async with task_server(STATEFUL) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        server.end()
+        server.peer.automatic["tasks/result"] = RPCError(-32603, "lost it")
+        with pytest.raises(RPCError, match="lost it"):
+            await handle.result()
+
+
 # ---- cancellation
 @both_eras
 async def test_a_cancelled_task_says_so_and_why(era, nursery, autojump_clock):

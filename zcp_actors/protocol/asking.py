@@ -33,9 +33,9 @@ MAX_REQUESTS = 65_536
 """Requests in flight to one peer. A caller that has more in the air has lost count; each costs about a KiB."""
 
 
-MAX_LATE = 1024
-"""Requests given up before it was known whether they became tasks, and tasks whose progress is still heard: beyond what
-one host has in the air; the oldest are forgotten first, and then end by their time to live."""
+MAX_GIVEN_UP = 64
+"""Requests given up before it was known whether they became tasks. A late answer is on its way for one round trip, so
+these are far more than can come; most are never answered. A task that is missed ends by its time to live."""
 
 
 MAY_BE_TASKS = frozenset({"tools/call", "tasks/create"})
@@ -155,7 +155,7 @@ class Client:
         return [Send(Notification("notifications/cancelled", params))]
 
     def _give_up(self, sent: Sent, id: RequestId) -> None:
-        if len(self.given_up) >= MAX_LATE:
+        if len(self.given_up) >= MAX_GIVEN_UP:
             del self.given_up[next(iter(self.given_up))]
         self.given_up[id] = sent.method
 
@@ -275,6 +275,7 @@ class Client:
     def lost(self, error: ZCPError, *, final: bool) -> list[Effect]:
         """The connection ended. What was in flight fails; `final` means that no other connection will come."""
         effects: list[Effect] = []
+        self.given_up.clear()
         for sent in list(self.tokens.values()):
             if final or sent.id is not None:
                 effects += self._settle(sent, error)

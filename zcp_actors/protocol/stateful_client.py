@@ -19,7 +19,7 @@ from zcp_actors.errors import (
     RPCError,
     ZCPError,
 )
-from zcp_actors.protocol.asking import MAX_LATE, Client, Incoming, Sent
+from zcp_actors.protocol.asking import Client, Incoming, Sent
 from zcp_actors.protocol.capabilities import refusal, runs_as_task, serves_tasks
 from zcp_actors.protocol.client_tasks import ClientTasks
 from zcp_actors.protocol.effects import Effect, Entrust, Pend, Send
@@ -30,6 +30,9 @@ from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
     from zcp_actors.wire import Model, RequestId
+
+MAX_REPORTING = 4096
+"""Tasks whose progress is heard; as many as a session follows. Of more, the oldest report to nobody."""
 
 MAX_QUESTIONS = 4096
 """Questions one server may have open here. Far above what people or models answer; policy sets the real limit."""
@@ -75,7 +78,7 @@ class StatefulClient(Client):
 
     def _keep_hearing(self, sent: Sent, task: str) -> None:
         """The token of a request stays in use until its task has ended. Source: tasks, "Task Progress"."""
-        if len(self._reporter) >= MAX_LATE:
+        if len(self._reporter) >= MAX_REPORTING:
             self.task_ended(next(iter(self._reporter)))
         self._reporting[sent.token], self._reporter[task] = sent, sent.token
 

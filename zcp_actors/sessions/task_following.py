@@ -134,11 +134,12 @@ class Fetching(TaskJob):
 
     async def _fetch(self) -> None:
         session, task = self.watch.session, self.task
+        had_ended = task.view.ended
         try:
             with trio.CancelScope(deadline=self._deadline) as self._scope:
                 raw = await STATEFUL.result(session, task.id)
         except RPCError as error:
-            await self.watch.judge(task, error)
+            await self.watch.judge(task, error, had_ended=had_ended)
             return
         if self._scope.cancelled_caught:
             raise RequestTimeout("tasks/result", session.timeouts.idle, "idle")

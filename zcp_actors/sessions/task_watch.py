@@ -265,16 +265,20 @@ class TaskWatch:
         if not task.view.ended:
             self.hear(task, Heard(with_status(task.view, status)), certain=True)
 
-    async def judge(self, task: FollowedTask, error: RPCError) -> None:
-        """`tasks/result` was answered with an error: that of the task, or one of the asking. Raises as `poll` does."""
+    async def judge(self, task: FollowedTask, error: RPCError, *, had_ended: bool) -> None:
+        """`tasks/result` was answered with an error: that of the task, or one of the asking. Raises as `poll` does.
+
+        `had_ended`: the task was known to have ended when it was asked for.
+        """
         try:
             await self.poll(task)
         except RPCError as worse:
             raise error from worse
-        if task.view.ended:
-            task.settle(error)
-        else:
+        if not task.view.ended:
             task.blocks = False  # its server does not wait; it is asked again when the task has ended
+        elif had_ended or task.view.status == "failed":
+            task.settle(error)
+        # Else it completed just now, and the error was one of the asking: it is asked again.
 
     def fail(self, task: FollowedTask, error: ZCPError) -> None:
         """It asks what nobody answers: whoever waits is told, its server is told to end it."""
