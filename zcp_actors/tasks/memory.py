@@ -99,7 +99,7 @@ class MemoryTaskStore:
             raise audience.exists_already(place)
         self._make_room()
         kept = attrs.evolve(task, revision=1)
-        self._shelf.add(Row(kept, None if kept.ended else owner, 1, now + self.lease))
+        self._shelf.add(Row(kept, owner, 1, now + self.lease))
         self._audience.tell(place, kept)
         return Lease(place, owner, 1)
 
@@ -122,7 +122,7 @@ class MemoryTaskStore:
         if row is None or not allowed or (lease is not None and not self._holds(row, lease)):
             reply.set(False)
             return reply
-        self._put(row, attrs.evolve(task, revision=task.revision + 1))
+        self._shelf.replace(row, attrs.evolve(task, revision=task.revision + 1))
         for key, value in written.items():
             if value is None:
                 row.entries.pop(key, None)
@@ -241,11 +241,6 @@ class MemoryTaskStore:
 
     def _holds(self, row: Row, lease: Lease) -> bool:
         return (row.owner, row.fence) == (lease.owner, lease.fence) and self._held(row)
-
-    def _put(self, row: Row, task: Task) -> None:
-        self._shelf.replace(row, task)
-        if task.ended:
-            row.owner = None
 
     def _claimed(self, row: Row, owner: str) -> tuple[Task, Lease]:
         row.owner, row.fence, row.until = owner, row.fence + 1, self.now() + self.lease

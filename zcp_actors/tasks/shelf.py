@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class Row:
-    """One task, who runs it, and its journal as JSON texts."""
+    """One task, who runs it while it has not ended, and its journal as JSON texts."""
 
     task: Task
     owner: str | None
