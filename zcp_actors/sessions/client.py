@@ -38,7 +38,8 @@ from zcp_actors.sessions.notices import tell_listener
 from zcp_actors.sessions.receiver import Receiver
 from zcp_actors.sessions.reporting import Report
 from zcp_actors.sessions.server import settle
-from zcp_actors.sessions.task_watch import NOTICES, TaskWatch
+from zcp_actors.sessions.server_tasks import ServerTasks
+from zcp_actors.sessions.task_watch import NOTICES
 from zcp_actors.sessions.timeouts import Patience, Timeouts
 from zcp_actors.wire import ErrorResponse, Request, Response
 
@@ -103,7 +104,7 @@ class ClientSession(Cell["Message | Decided"]):
     def __init__(self, name: str, providers: Providers, policy: Policy, timeouts: Timeouts) -> None:
         super().__init__()
         self.name, self.providers, self.timeouts = name, providers, timeouts
-        self.desk, self.receiver, self.tasks = Desk(self, policy), Receiver(self), TaskWatch(self)
+        self.desk, self.receiver, self.tasks = Desk(self, policy), Receiver(self), ServerTasks(self)
         self.identity: str | None = None
         """What the way to the server is known by."""
         self.state = State.CONNECTING

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zcp_actors.sessions.client import ClientSession
     from zcp_actors.sessions.followed_task import FollowedTask
     from zcp_actors.sessions.runtime import Runtime
-    from zcp_actors.sessions.task_watch import TaskWatch
+    from zcp_actors.sessions.server_tasks import ServerTasks
 
 log = logging.getLogger("zcp_actors.sessions")
 
@@ -82,13 +82,13 @@ async def resume(runtime: Runtime) -> list[TaskHandle]:
     return handles
 
 
-def taken_up(watch: TaskWatch, kept: dict[str, Any]) -> FollowedTask:
+def taken_up(watch: ServerTasks, kept: dict[str, Any]) -> FollowedTask:
     """The task of a kept handle, followed again."""
     view = kept_view(kept["task"], kept["created"], kept["ttl"])
     return watch.take_up(view, origin_of(watch, kept), kept["id"])
 
 
-def origin_of(watch: TaskWatch, kept: dict[str, Any]) -> Sent:
+def origin_of(watch: ServerTasks, kept: dict[str, Any]) -> Sent:
     """The request that made it, as far as it was written down: arguments are not."""
     if kept["method"] == "tasks/create":
         return watch.origin("tasks/create", CreateTaskRequestParams(kind=kept["target"]))

@@ -14,8 +14,8 @@ from zcp_actors.sessions.followed_task import Changes
 
 if TYPE_CHECKING:
     from zcp_actors.sessions.followed_task import FollowedTask
+    from zcp_actors.sessions.server_tasks import ServerTasks
     from zcp_actors.sessions.task_view import TaskView
-    from zcp_actors.sessions.task_watch import TaskWatch
 
 
 class TaskHandle:
@@ -24,7 +24,7 @@ class TaskHandle:
     Reads as the ZCP guide has it as well: `handle["task"]["taskId"]`.
     """
 
-    def __init__(self, watch: TaskWatch, task: FollowedTask) -> None:
+    def __init__(self, watch: ServerTasks, task: FollowedTask) -> None:
         self._watch, self._task = watch, task
 
     def __repr__(self) -> str:
