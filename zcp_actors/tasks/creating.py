@@ -202,10 +202,13 @@ def rows_of(served: Served) -> dict[str, Any]:
 
 # ------------------------------------------------------------------------------------------------ of a record
 async def adopt(service: TaskService, task: Task, lease: Lease) -> None:
-    """Go on with a task whose process is gone: run it again, or say honestly that it will not be."""
+    """Go on with a task whose process is gone: run it again, or say honestly that it will not be.
+
+    Raises what the store raises; that says nothing of the task, so it is left as it is.
+    """
+    rows: list[Any] = list((await service.store.entries(task.place)).values())
     try:
         served = served_of(task)
-        rows: list[Any] = list((await service.store.entries(task.place)).values())
         intents = {row[0] for row in rows if is_intent(row)}
         served.journal.load_rows([row for row in rows if row[0] not in intents])
     except (RPCError, HandlerError, LookupError, TypeError) as error:

@@ -105,12 +105,13 @@ async def _errand(service: TaskService, context: Context, params: Any) -> Any:
 
 async def _cancel(service: TaskService, context: Context, params: Any) -> Any:
     projection = _admitted(service, context)
-    await _known(service, context, params.task_id)
+    before = await _known(service, context, params.task_id)
     said = params.get("reason")
     reason = f"cancelled by its requestor: {said}" if isinstance(said, str) and said else "cancelled by its requestor"
     task, ended_before = await service.cancel(_place(service, context, params.task_id), reason)
     if task is None:
         raise _unknown(params.task_id)
+    ended_before = ended_before or before.ended  # at another process, of which its own may not have heard
     service.audit(task, "cancel refused" if ended_before else "cancelled", context.principal)
     return projection.cancelled(task, ended_before=ended_before)
 

@@ -226,10 +226,14 @@ class TaskService:
 
     # -------------------------------------------------------------------------------------------- what is known
     async def find(self, place: Place) -> Task | None:
-        """The newest record that is stored; None for what is not there."""
+        """The newest record that is stored; None for what is not there.
+
+        What others write is heard of soon, and no sooner: where they may, the store is asked for what is run here, too,
+        so that whoever was told of a change by one process is told nothing older by another.
+        """
         await self.ready()
         cell = self.cells.get(place)
-        if cell is None or cell.leaving:
+        if cell is None or cell.leaving or self.store.durable:
             return await self.store.read(place)  # type: ignore[no-any-return]
         await trio.lowlevel.checkpoint()
         expires = cell.saved.expires

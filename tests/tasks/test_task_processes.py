@@ -1,0 +1,410 @@
+"""
+Several server processes on one file of tasks: whoever is asked answers, whoever runs a task obeys, and one runs it.
+
+Real processes over stdio and HTTP (`programs/task_server.py`), spoken to in raw messages of either revision.
+Sources: `ports.TaskStore`; MCP 2025-11-25 basic/utilities/tasks; SEP-2663.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import sys
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+import trio
+from peers import PROGRAMS
+from raw_peer import PREFIX, STATEFUL, STATELESS, Refused, http_peer, stdio_peer
+from served import serving
+
+from zcp_actors.errors import INVALID_PARAMS
+
+LEASE = 0.5
+"""Seconds: a holder that is stopped, or dead, is replaced after this and a third of it."""
+
+HEARD_SECONDS = 0.25
+"""Within which another process hears of a write (`ports.TaskStore.watch`)."""
+
+SCHEDULING_SECONDS = 1.0
+"""What two shared cores may add to any measured time."""
+
+SERVER = str(PROGRAMS / "task_server.py")
+BOTH = pytest.mark.parametrize("era", [STATEFUL, STATELESS])
+WAYS = pytest.mark.parametrize("way", ["stdio", "http"])
+
+
+class World:
+    """A file, a log, and the servers that share them."""
+
+    def __init__(self, folder, nursery):
+        self.store, self.log = folder / "tasks.sqlite3", folder / "log"
+        self._nursery = nursery
+
+    async def server(self, era, way="stdio", *, lease=LEASE, tools="", app="Works", answer=None):
+        """A peer of a new server process."""
+        words = [sys.executable, SERVER, way, str(self.store), str(self.log), str(lease), tools, app]
+        return await self._nursery.start(self._live, words, era, way, answer)
+
+    async def servers(self, *eras, way="stdio", **options):
+        """The same, several at once."""
+        peers = {}
+
+        async def start(n, era):
+            peers[n] = await self.server(era, way, **options)
+
+        async with trio.open_nursery() as nursery:
+            for n, era in enumerate(eras):
+                nursery.start_soon(start, n, era)
+        return [peers[n] for n in range(len(eras))]
+
+    async def _live(self, words, era, way, answer, task_status):
+        async with AsyncExitStack() as stack:
+            if way == "stdio":
+                peer = await stack.enter_async_context(stdio_peer(words, era, answer))
+            else:
+                url = await stack.enter_async_context(serving(words))
+                peer = await stack.enter_async_context(http_peer(url, era, answer=answer))
+            task_status.started(peer)
+            await trio.sleep_forever()
+
+    def deeds(self, name, what=None):
+        """What handlers did under this name, in order."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        deeds = [json.loads(line) for line in lines]
+        return [deed for deed in deeds if deed["name"] == name and what in (None, deed["what"])]
+
+    async def deed(self, name, what, *, count=1):
+        """Wait until it was done so often; returns the last time."""
+        while len(deeds := self.deeds(name, what)) < count:  # noqa: ASYNC110 - another process did it
+            await trio.sleep(0.01)
+        return deeds[count - 1]
+
+    def open_gate(self, name):
+        """Let the handler of this name through."""
+        self.log.with_name(f"{self.log.name}.{name}").touch()
+
+    def row(self, id):
+        """Owner, fence and revision of a task, as the file has them."""
+        connection = sqlite3.connect(self.store)
+        try:
+            return connection.execute("SELECT owner, fence, revision FROM tasks WHERE id = ?", (id,)).fetchone()
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+async def world(tmp_path):
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(60):
+            yield World(tmp_path, nursery)
+        nursery.cancel_scope.cancel()
+
+
+async def refusal(asking):
+    with pytest.raises(Refused) as refused:
+        await asking
+    return refused.value
+
+
+async def questions(peer, id):
+    """The open questions of a task as `tasks/get` of 2026 has them, when there are any."""
+    return (await peer.status(id, "input_required"))["inputRequests"]
+
+
+def said(word):
+    return {"action": "accept", "content": {"word": word}}
+
+
+# ---- whoever is asked answers
+@WAYS
+async def test_a_process_that_does_not_run_a_task_tells_of_it_and_wakes_who_waits_in_2025(world, way):
+    holder, other = await world.servers(STATEFUL, STATEFUL, way=way)
+    id = await holder.create("wait", name="g")
+
+    assert (await other.get(id))["status"] == "working"
+    assert [each["taskId"] for each in (await other.ask("tasks/list"))["tasks"]] == [id]
+    await world.deed("g", "before")
+    waiter = await other.begin("tasks/result", {"taskId": id})
+    world.open_gate("g")
+    await other.until(lambda: waiter in other._replies)
+
+    assert other._replies[waiter]["result"]["content"][0]["text"] == "g through"
+    assert (await holder.get(id))["status"] == (await other.get(id))["status"] == "completed"
+    assert (await holder.result(id))["content"] == (await other.result(id))["content"]
+    assert len(world.deeds("g", "after")) == 1
+
+
+@WAYS
+async def test_a_process_that_does_not_run_a_task_tells_of_it_and_of_its_changes_in_2026(world, way):
+    holder, other = await world.servers(STATELESS, STATELESS, way=way)
+    id = await holder.create("wait", name="g")
+    assert (await other.get(id))["status"] == "working"
+
+    listening = await other.begin("subscriptions/listen", {"notifications": {"taskIds": [id, "nobody's"]}})
+    await other.until(lambda: other.notifications)
+    assert other.notifications[0]["params"]["notifications"]["taskIds"] == [id]
+    assert await other.ask("tasks/update", {"taskId": id, "inputResponses": {}})
+    await world.deed("g", "before")
+    world.open_gate("g")
+
+    def told():
+        return [each["params"] for each in other.notifications if each["method"] == "notifications/tasks"]
+
+    await other.until(lambda: told() and told()[-1]["status"] == "completed")
+    assert [(each["taskId"], each["status"]) for each in told()] == [(id, "working"), (id, "completed")]
+    assert {each["_meta"][f"{PREFIX}subscriptionId"] for each in told()} == {listening}
+    assert told()[-1]["result"]["content"][0]["text"] == "g through"
+    assert (await holder.get(id))["result"] == (await other.get(id))["result"]
+
+
+@BOTH
+async def test_what_is_nowhere_in_the_file_is_unknown_everywhere(world, era):
+    one, other = await world.server(era), await world.server(era, app="Elsewhere")
+    id = await one.create("quick", name="q")
+    await one.status(id, "completed")
+
+    methods = ["tasks/get", "tasks/cancel"] + (["tasks/result"] if era == STATEFUL else [])
+    for method in methods:
+        assert (await refusal(one.ask(method, {"taskId": "nobody's"}))).code == INVALID_PARAMS
+        assert (await refusal(other.ask(method, {"taskId": id}))).code == INVALID_PARAMS, "another app's task"
+
+
+# ---- whoever runs a task obeys
+@WAYS
+@BOTH
+async def test_a_cancel_at_another_process_stands_at_once_and_ends_the_handler(world, era, way):
+    """2025-11-25: a receiver must set `cancelled` before it answers."""
+    holder, other = await world.servers(era, era, way=way)
+    id = await holder.create("wait", name="g")
+    await world.deed("g", "before")
+
+    cancelled = await other.cancel(id)
+    replied = time.monotonic()
+    at_holder = await holder.get(id)
+    ended = await world.deed("g", "cut short")
+    world.open_gate("g")
+
+    assert cancelled.get("status", "cancelled") == at_holder["status"] == (await other.get(id))["status"] == "cancelled"
+    assert ended["at"] - replied < HEARD_SECONDS + SCHEDULING_SECONDS
+    assert world.deeds("g", "after") == []
+
+
+async def test_a_task_that_was_cancelled_at_one_process_cannot_be_cancelled_again_at_any(world):
+    holder, other = await world.servers(STATEFUL, STATEFUL)
+    id = await holder.create("wait", name="g")
+    await world.deed("g", "before")
+    await other.cancel(id)
+
+    assert (await refusal(holder.cancel(id))).code == INVALID_PARAMS
+    assert (await refusal(other.cancel(id))).code == INVALID_PARAMS
+    assert "cancelled" in (await refusal(holder.result(id))).message
+
+
+async def test_cancels_reach_handlers_in_other_processes_within_what_is_promised(world):
+    """Of ten cancels the median, without an allowance: 250 ms."""
+    holder, other = await world.servers(STATEFUL, STATEFUL)
+    ids = {f"g{n}": await holder.create("wait", name=f"g{n}") for n in range(10)}
+    delays = []
+    for name, id in ids.items():
+        await world.deed(name, "before")
+        await other.cancel(id)
+        replied = time.monotonic()
+        delays.append((await world.deed(name, "cut short"))["at"] - replied)
+
+    assert sorted(delays)[5] < HEARD_SECONDS, delays
+
+
+@WAYS
+async def test_questions_of_a_task_reach_a_client_at_another_process_and_its_answers_the_handler(world, way):
+    holder, other = await world.servers(STATEFUL, STATEFUL, way=way)
+    id = await holder.create("ask", name="x", count=2)
+    waiter = await other.begin("tasks/result", {"taskId": id})
+
+    for n in range(2):
+        question = await other.until(lambda n=n: other.questions[n:] and other.questions[n])
+        assert question["params"]["message"] == f"x {n}"
+        assert question["params"]["_meta"][f"{PREFIX}related-task"] == {"taskId": id}
+        await other.reply(question, said(f"word{n}"))
+    await other.until(lambda: waiter in other._replies)
+
+    assert other._replies[waiter]["result"]["content"][0]["text"] == "word0 word1"
+    assert [(deed["what"], deed["n"]) for deed in world.deeds("x")] == [
+        ("begun", 0),
+        ("got", 0),
+        ("effect", 0),
+        ("got", 1),
+        ("effect", 1),
+        ("done", 0),
+    ]
+    if way == "stdio":  # where its own client was asked as well, what another process's client answered is withdrawn
+        withdrawn = [
+            each["params"]["requestId"] for each in holder.notifications if each["method"].endswith("cancelled")
+        ]
+        assert withdrawn == [each["id"] for each in holder.questions]
+
+
+@WAYS
+async def test_answers_that_are_written_at_another_process_reach_the_handler_and_are_asked_for_nowhere_again(
+    world, way
+):
+    holder, other = await world.servers(STATELESS, STATELESS, way=way)
+    id = await holder.create("ask", name="x", count=3)
+
+    for n in range(3):
+        asked = await questions(other, id)
+        while f"question-{n}" not in asked:
+            asked = await questions(other, id)
+        assert asked[f"question-{n}"]["params"]["message"] == f"x {n}"
+        await other.ask("tasks/update", {"taskId": id, "inputResponses": {f"question-{n}": said(f"word{n}")}})
+        for peer in (holder, other):
+            assert f"question-{n}" not in (await peer.get(id)).get("inputRequests", {})
+
+    assert (await other.result(id))["content"][0]["text"] == "word0 word1 word2"
+    assert len(world.deeds("x", "begun")) == 1
+
+
+async def test_a_task_of_one_revision_is_answered_cancelled_and_read_in_the_other_at_another_process(world):
+    older, newer = await world.servers(STATEFUL, STATELESS)
+    asked, cancelled = await older.create("ask", name="x", count=1), await newer.create("wait", name="g")
+
+    await questions(newer, asked)
+    await newer.ask("tasks/update", {"taskId": asked, "inputResponses": {"question-0": said("yes")}})
+    await older.cancel(cancelled)
+
+    assert (await older.result(asked))["content"][0]["text"] == "yes"
+    assert (await newer.get(asked))["result"]["content"][0]["text"] == "yes"
+    assert (await newer.get(cancelled))["status"] == "cancelled"
+
+
+# ---- one runs it at a time
+async def test_a_process_takes_over_only_tasks_of_its_own_app_whose_handler_it_has(world):
+    holder = await world.server(STATEFUL)
+    gated, asking = await holder.create("wait", name="g"), await holder.create("ask", name="x", count=1)
+    await world.deed("g", "before")
+    await world.deed("x", "begun")
+    holder.process.kill()
+
+    await world.server(STATEFUL, app="Elsewhere")
+    asker = await world.server(STATEFUL, tools="ask")
+    # Both leases lapse together, so whoever takes the one passes over the other.
+    taken = await world.deed("x", "begun", count=2)
+    assert taken["pid"] == asker.process.pid
+    assert (await asker.get(gated))["status"] == "working"
+    assert len(world.deeds("g", "begun")) == 1
+
+    whole = await world.server(STATEFUL)
+    world.open_gate("g")
+    assert (await whole.result(gated))["content"][0]["text"] == "g through"
+    assert [deed["pid"] for deed in world.deeds("g", "begun")] == [holder.process.pid, whole.process.pid]
+    assert [deed["pid"] for deed in world.deeds("g", "before")] == [holder.process.pid], "recorded: done once"
+    assert (await asker.get(asking))["status"] == "input_required"
+
+
+@BOTH
+async def test_a_task_of_a_killed_process_that_is_not_run_again_fails_and_says_why(world, era):
+    """R85: an honest `failed`, never an unknown id; and never `working` for ever (R83)."""
+    holder, other = await world.servers(era, era)
+    id = await holder.create("brittle", name="b")
+    await world.deed("b", "begun")
+    holder.process.kill()
+    killed = time.monotonic()
+    failed = await other.status(id, "failed")
+
+    assert time.monotonic() - killed < LEASE * 4 / 3 + SCHEDULING_SECONDS
+    assert "server stopped" in failed["statusMessage"]
+    assert len(world.deeds("b", "begun")) == 1
+
+
+async def test_whoever_waits_at_another_process_is_told_of_a_failure_after_a_kill(world):
+    holder, other = await world.servers(STATEFUL, STATEFUL)
+    id = await holder.create("brittle", name="b")
+    await world.deed("b", "begun")
+    waiter = await other.begin("tasks/result", {"taskId": id})
+    holder.process.kill()
+    await other.until(lambda: waiter in other._replies)
+
+    assert "server stopped" in other._replies[waiter]["error"]["message"]
+
+
+class Stopped:
+    """A process that does nothing inside the block, and does not know it."""
+
+    def __init__(self, peer):
+        self.pid = peer.process.pid
+
+    def __enter__(self):
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        os.kill(self.pid, signal.SIGCONT)
+
+
+async def test_a_holder_that_was_stopped_past_its_lease_writes_nothing_and_does_nothing_more(world):
+    holder, other = await world.servers(STATEFUL, STATEFUL)
+    id = await holder.create("wait", name="g")
+    await world.deed("g", "before")
+
+    with Stopped(holder):
+        taken = await world.deed("g", "begun", count=2)
+        assert taken["pid"] == other.process.pid
+        before = world.row(id)
+        world.open_gate("g")  # the stopped one finds it open, too, as soon as it goes on
+        await world.deed("g", "done")
+        assert (await other.result(id))["content"][0]["text"] == "g through"
+        ended = world.row(id)
+    await world.deed("g", "cut short")
+
+    assert before[1] == 2
+    assert world.row(id) == ended
+    assert [deed["pid"] for deed in world.deeds("g", "after")] == [other.process.pid]
+    assert [deed["pid"] for deed in world.deeds("g", "done")] == [other.process.pid]
+    assert (await holder.get(id))["status"] == "completed"
+
+
+async def test_a_holder_that_wakes_while_another_runs_its_task_leaves_it_to_that_one(world):
+    holder, other = await world.servers(STATEFUL, STATEFUL)
+    id = await holder.create("wait", name="g")
+    await world.deed("g", "before")
+
+    with Stopped(holder):
+        await world.deed("g", "begun", count=2)
+        taken = world.row(id)
+    assert (await world.deed("g", "cut short"))["pid"] == holder.process.pid
+    assert (await holder.get(id))["status"] == "working"
+    assert world.row(id) == taken
+
+    world.open_gate("g")
+    assert (await holder.result(id))["content"][0]["text"] == "g through"
+    assert [deed["pid"] for deed in world.deeds("g", "after")] == [other.process.pid]
+
+
+async def test_a_stopped_holder_whom_nobody_replaces_goes_on_with_its_task(world):
+    """Its lease lapsed, and whatever it does about that, the task ends: nothing works for ever."""
+    holder = await world.server(STATEFUL)
+    id = await holder.create("wait", name="g")
+    await world.deed("g", "before")
+
+    with Stopped(holder):
+        await trio.sleep(2 * LEASE)
+        world.open_gate("g")
+
+    assert (await holder.result(id))["content"][0]["text"] == "g through"
+    assert len(world.deeds("g", "before")) == len(world.deeds("g", "after")) == 1
+
+
+async def test_a_process_that_ends_in_good_order_gives_its_tasks_back_before_their_lease_lapses(world):
+    holder, other = await world.servers(STATEFUL, STATEFUL, lease=6)
+    id = await holder.create("wait", name="g")
+    await world.deed("g", "before")
+    left = time.monotonic()
+    await holder.process.stdin.aclose()
+    taken = await world.deed("g", "begun", count=2)
+    world.open_gate("g")
+
+    assert taken["pid"] == other.process.pid
+    assert taken["at"] - left < 6 / 3 + SCHEDULING_SECONDS
+    assert (await other.result(id))["content"][0]["text"] == "g through"
