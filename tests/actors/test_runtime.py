@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from zcp_actors.actors import Actor, Cell, Runtime, Supervisor, current_runtime, open_runtime
+from zcp_actors.actors import Actor, Cell, Restart, Runtime, Supervisor, current_runtime, open_runtime
 from zcp_actors.errors import ActorStopped, NoRuntime
 from zcp_actors.ports import NullRecorder
 
@@ -242,3 +242,31 @@ async def test_actors_do_not_inherit_the_context_of_whoever_started_them():
         ref = await runtime.start(Looks)
 
         assert await ref.ask("?") == "clean"
+
+
+class Unopened(Actor):
+    """Needs something that is not there."""
+
+    async def on_start(self):
+        raise OSError("no such disk")
+
+    async def receive(self, message): ...
+
+
+async def test_who_waits_for_an_actor_to_begin_is_told_why_it_did_not_and_the_log_need_not_be(caplog):
+    async with open_runtime() as runtime:
+        ref = runtime.start_soon(Unopened, "unopened", restart=Restart.NEVER)
+        with pytest.raises(OSError, match="no such disk"):
+            await runtime.begun(ref)
+        with pytest.raises(OSError, match="no such disk"):
+            await runtime.start(Unopened, "awaited")
+        assert caplog.text == ""
+
+
+async def test_the_log_is_told_why_an_actor_did_not_begin_for_which_nobody_waits(caplog):
+    async with open_runtime() as runtime:
+        runtime.start_soon(Unopened, "unopened", restart=Restart.NEVER)
+        await wait_all_tasks_blocked()
+
+    assert "root/unopened failed" in caplog.text
+    assert "no such disk" in caplog.text

@@ -48,6 +48,11 @@ class Host:
         """The runtime all this lives in."""
         return self.me._runtime
 
+    @property
+    def known(self) -> bool:
+        """Why it ends is told to somebody who asked for it, so the log need not tell."""
+        return False
+
     def _kind(self) -> str:
         raise NotImplementedError
 
@@ -160,7 +165,7 @@ class Host:
         """Publish the end, in this order, so that whoever is told finds the tree already without it."""
         me = self.me
         parent = None if me._parent is None else me._parent._host
-        if exit.kind == "failed":
+        if exit.kind == "failed" and not self.known:
             log.error("%s failed", me.path, exc_info=exit.error)
         runtime = me._runtime
         if runtime.traces:

@@ -125,7 +125,7 @@ class Runtime:
         if host is None:
             raise ActorStopped(ref.path, ref.exit)
         if isinstance(host, Seat):
-            await host.started.wait()
+            await host.begin_or_fail()
 
     def host(self, cell: Cell[Any], name: str | None = None, *, parent: Ref[Any] | None = None) -> Ref[Any]:
         """Give a cell an address below `parent` (any actor or cell; the root by default)."""

@@ -56,6 +56,7 @@ class Seat(Host):
         "gone",
         "grace",
         "handling",
+        "heeded",
         "last_exit",
         "leaving",
         "mailbox",
@@ -81,6 +82,8 @@ class Seat(Host):
         self._fate: Exit | None = None
         self.awaited = False
         """Somebody waits for the first `on_start`, and will be told of its failure instead of the supervisor."""
+        self.heeded = False
+        """Somebody waits for it to begin, whatever becomes of it then, and raises what prevented it."""
         self.restarts = 0
         self.last_exit: Exit | None = None
         self._reset()
@@ -142,7 +145,7 @@ class Seat(Host):
         """The incarnation serves from now on."""
         if self._state == "starting":
             self._move("running")
-        self.awaited = False
+        self.awaited = self.heeded = False
         self.started.set(None)
 
     async def gone_or_started(self) -> None:
@@ -181,6 +184,20 @@ class Seat(Host):
     def _emptied(self) -> None:
         if self._idle is not None:
             self._idle.set()
+
+    @property
+    def known(self) -> bool:
+        """Whoever wanted it to begin is told why it did not."""
+        return self.awaited or self.heeded
+
+    async def begin_or_fail(self) -> None:
+        """Wait until it serves. Raises what prevented it."""
+        self.heeded = True
+        try:
+            await self.started.wait()
+        except trio.Cancelled:
+            self.heeded = False
+            raise
 
     def _incarnation_ended(self, exit: Exit) -> None:
         self.last_exit = exit
