@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from zcp_actors.ports import OnceStore, Recorder
+    from zcp_actors.ports import OnceStore, Recorder, TaskStore
     from zcp_actors.sessions import Runtime
 
 
@@ -30,6 +30,7 @@ def open_runtime(
     name: str = "root",
     max_children: int | None = None,
     once_store: OnceStore | None = None,
+    task_store: TaskStore | None = None,
 ) -> AbstractAsyncContextManager[Runtime]:
     """Open a runtime for `async with`. Everything opened inside ends before the block does.
 
@@ -40,6 +41,9 @@ def open_runtime(
     application has set any up by now. No global one is ever set here, and flushing is the application's affair (see
     `zcp_actors.telemetry.flush`). A `recorder` takes the place of both: `Telemetry(...)` with options of its own, or
     `ports.NullRecorder()` for nothing at all.
+
+    `task_store`, which must be open until after the runtime, keeps the tasks of the apps that are served in it, and the
+    handles of tasks at other servers (`Runtime.resume_tasks`); `once_store` keeps what `ctx.once` records.
     """
     return open_bare_runtime(
         grace=grace,
@@ -47,4 +51,5 @@ def open_runtime(
         name=name,
         max_children=max_children,
         once_store=once_store,
+        task_store=task_store,
     )

@@ -112,29 +112,35 @@ def _keep_quiet() -> None:
 @click.option("--allow-origin", "origins", multiple=True, metavar="ORIGIN", help="A web page that may speak to it.")
 @click.option("--unprotected", is_flag=True, help="Let HTTP clients of other machines in, though nobody is asked who.")
 @click.option("--era", type=ERAS, help="Serve this protocol revision only (default: both).")
+@click.option(
+    "--store",
+    metavar="FILE",
+    help="Keep tasks in this file, which other processes may share; :memory: for none (default: the state directory).",
+)
 @click.option("--log-level", type=LEVELS, default="warning", show_default=True, help="What goes to standard error.")
 @_OTLP
 @_TRACE_FILE
-def serve(app: str, era: str | None, log_level: str, http: str | None, **given: Any) -> int:
+def serve(app: str, http: str | None, **given: Any) -> int:
     """Serve APP, module:app or path/to/file.py:app, over standard input and output.
 
     It ends with its input, and after SIGTERM or SIGINT, when calls in flight were answered.
     Nothing but the protocol goes to standard output; what the app prints goes to standard error.
     With --http it serves any number of clients, at /mcp, until a signal comes.
+    Tasks that an earlier process left are taken up.
 
     \b
     Examples:
       zcp-actors serve desk.py:app
-      zcp-actors serve desk.py:app --http :8000
+      zcp-actors serve desk.py:app --http :8000 --store desk.sqlite3
       zcp-actors serve zcp_actors.demo.desk:app --era 2025-11-25 --log-level info
     """  # noqa: D301 - the backspace is click's mark for lines that stay as they are
-    from zcp_actors.cli.serving import serve_app, serve_app_over_http
+    from zcp_actors.cli.serving import ServeOptions, serve_app, serve_app_over_http
     from zcp_actors.cli.tracing import TraceOptions
 
     traces = TraceOptions(file=given.pop("trace_file"), otlp=given.pop("otlp"))
-    if http is None:
-        return serve_app(app, era, log_level, traces)
-    return serve_app_over_http(app, era, log_level, http, traces, **given)
+    common = {name: given.pop(name) for name in ("era", "log_level", "store")}
+    options = ServeOptions(app=app, traces=traces, **common)
+    return serve_app(options) if http is None else serve_app_over_http(options, http, **given)
 
 
 @program.command(short_help="List the tools of a server.")

@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,43 +23,58 @@ from zcp_actors.cli.target import load_app
 from zcp_actors.cli.tracing import TraceOptions, Tracing, tracing
 from zcp_actors.opening import open_runtime
 from zcp_actors.sessions import ServerHandle
+from zcp_actors.tasks import MemoryTaskStore, SqliteTaskStore
 from zcp_actors.transports import HTTPConfig, serve_http, serve_stdio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-NO_TRACES = TraceOptions()
-"""None but those that the environment asks for."""
+MEMORY = ":memory:"
+"""What SQLite calls a store without a file, and so do we."""
 
 
-def serve_app(text: str, era: str | None, log_level: str, traces: TraceOptions = NO_TRACES) -> int:
-    """Serve the app that `text` names until the input ends or a signal comes; return the exit code."""
-    handle = _loaded(text, era, log_level)
-    with tracing(traces, handle.app.name) as found:
-        ended_by = trio.run(_serve, handle, found)
-    return 128 + signal.SIGINT if ended_by is signal.SIGINT else 0
+@attrs.frozen(kw_only=True)
+class ServeOptions:
+    """What was typed, whatever the way."""
+
+    app: str
+    era: str | None = None
+    log_level: str = "warning"
+    store: str | None = None
+    """A file for tasks, or `MEMORY`; None leaves it to the app."""
+    traces: TraceOptions = attrs.field(factory=TraceOptions)
 
 
-def serve_app_over_http(
-    text: str,
-    era: str | None,
-    log_level: str,
-    address: str,
-    traces: TraceOptions = NO_TRACES,
-    *,
-    hosts: Any,
-    origins: Any,
-    unprotected: bool,
-) -> int:
-    """Serve the app that `text` names at `[HOST]:PORT` until a signal comes; return the exit code."""
+def serve_app(options: ServeOptions) -> int:
+    """Serve the app until the input ends or a signal comes; return the exit code."""
+    return _run(options, serve_stdio)
+
+
+def serve_app_over_http(options: ServeOptions, address: str, *, hosts: Any, origins: Any, unprotected: bool) -> int:
+    """Serve the app at `[HOST]:PORT` until a signal comes; return the exit code."""
     host, port = read_address(address)
     config = HTTPConfig(allowed_hosts=hosts, allowed_origins=origins)
     serve = partial(serve_http, host=host, port=port, config=config, unprotected=unprotected)
-    handle = _loaded(text, era, log_level)
-    with tracing(traces, handle.app.name) as found:
-        ended_by = trio.run(_serve_http, handle, serve, found)
+    return _run(options, partial(_serve_http, serve))
+
+
+def _run(options: ServeOptions, serve: Any) -> int:
+    handle = _loaded(options.app, options.era, options.log_level)
+    with tracing(options.traces, handle.app.name) as found:
+        ended_by = trio.run(_serve, handle, serve, options.store, found)
     return 128 + signal.SIGINT if ended_by is signal.SIGINT else 0
+
+
+async def _serve(handle: ServerHandle, serve: Any, store: str | None, traces: Tracing) -> signal.Signals | None:
+    """Serve in a runtime, around which the store is open: what the tasks have to say last is still written."""
+    async with AsyncExitStack() as stack:
+        if store is not None:
+            opened = MemoryTaskStore() if store == MEMORY else SqliteTaskStore(store)
+            handle = attrs.evolve(handle, task_store=await stack.enter_async_context(opened))
+        runtime = await stack.enter_async_context(open_runtime(**traces.options))
+        ended_by: signal.Signals | None = await serve(runtime, handle)
+        return ended_by
 
 
 def read_address(text: str) -> tuple[str, int]:
@@ -80,8 +95,8 @@ def _loaded(text: str, era: str | None, log_level: str) -> ServerHandle:
     return handle if era is None else attrs.evolve(handle, era=era)
 
 
-async def _serve_http(handle: ServerHandle, serve: Any, traces: Tracing) -> signal.Signals | None:
-    async with open_runtime(**traces.options) as runtime, trio.open_nursery() as nursery:
+async def _serve_http(serve: Any, runtime: Any, handle: ServerHandle) -> signal.Signals | None:
+    async with trio.open_nursery() as nursery:
         ended: list[signal.Signals | None] = []
 
         async def serving(task_status: trio.TaskStatus[list[str]]) -> None:
@@ -90,11 +105,6 @@ async def _serve_http(handle: ServerHandle, serve: Any, traces: Tracing) -> sign
         for url in await nursery.start(serving):
             click.echo(f"serving {handle.app.name} at {url}", err=True)
     return ended[0]
-
-
-async def _serve(handle: Any, traces: Tracing) -> signal.Signals | None:
-    async with open_runtime(**traces.options) as runtime:
-        return await serve_stdio(runtime, handle)
 
 
 @contextmanager

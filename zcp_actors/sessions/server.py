@@ -94,9 +94,14 @@ class ServerSession(Cell["Message | Decided | Changed"]):
             self.tasks.joined(self)
 
     @property
+    def serving(self) -> bool:
+        """A call is being served, though it may wait for the client."""
+        return bool(self._calls)
+
+    @property
     def busy(self) -> bool:
-        """A call is being served, though it may wait for the client; or a task of this session has not ended."""
-        return bool(self._calls) or (self.tasks is not None and self.tasks.awaited_by(self))
+        """`serving`, or a task of this session has not ended."""
+        return self.serving or (self.tasks is not None and self.tasks.awaited_by(self))
 
     @property
     def identified(self) -> bool:

@@ -42,7 +42,9 @@ async def serve_stdio(
 
     At the end of the input every call is cancelled: nobody reads the answers. After a signal no more is read, calls in
     flight get `drain` seconds to be answered, and the rest are told that the server is going. `print` goes to stderr.
-    Raises `UsageError` when this process serves its streams already, `StartFailed` when one is closed.
+    Tasks that an earlier process left are taken up first; those that run belong to the runtime, and end with it.
+    Raises `UsageError` when this process serves its streams already, `StartFailed` when one is closed, or the tasks'
+    store cannot be opened.
     """
     handle = (
         attrs.evolve(target, served=True) if isinstance(target, ServerHandle) else ServerHandle(target, served=True)
@@ -64,6 +66,7 @@ async def _serve(
     max_message: int,
     drain: float,
 ) -> None:
+    await handle.recover(runtime)
     async with open_standard_streams(max_message) as streams:
         connection = LineConnection(streams, max_message)
         session = handle.host(runtime, connection)

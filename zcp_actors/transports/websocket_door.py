@@ -60,8 +60,9 @@ async def serve_websocket(
 
     `nursery.start` returns the URLs. Of `config`, the hosts, the origins, `authenticate` and `max_message` count here.
     After a signal nothing new is taken, calls in flight have `grace` seconds to be answered, and the rest is told.
+    Tasks that an earlier process left are taken up first.
     `unprotected` serves without authentication to others than this machine. Raises `UsageError` when that was not said,
-    `StartFailed` when the address cannot be had.
+    `StartFailed` when the address cannot be had, or the tasks' store cannot be opened.
     """
     config = config or HTTPConfig()
     if not is_loopback(host) and config.authenticate is None and not unprotected:
@@ -69,10 +70,11 @@ async def serve_websocket(
             f"{host or 'every address'} can be reached by others than this machine, and nobody is authenticated: set "
             "HTTPConfig.authenticate, bind to 127.0.0.1, or say unprotected=True"
         )
-    handle = target if isinstance(target, ServerHandle) else ServerHandle(target)
+    handle = attrs.evolve(target if isinstance(target, ServerHandle) else ServerHandle(target), served=True)
+    await handle.recover(runtime)
     door = _Door(
         runtime,
-        attrs.evolve(handle, served=True),
+        handle,
         host=host,
         path=path,
         config=config,

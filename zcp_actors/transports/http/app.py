@@ -53,6 +53,8 @@ class HTTPApp:
         self.handle, self.config, self.doorkeeper = handle, config, doorkeeper
         self._runtime = runtime
         self._service: Service | None = None
+        self._started = False
+        """Somebody told us of the start-up, and hears what goes wrong with it."""
         self._visitors = Visitors(self)
 
     @property
@@ -64,6 +66,8 @@ class HTTPApp:
         if self._service is None:
             runtime = self._runtime if self._runtime is not None else current_runtime()
             self._service = Service(runtime, self.handle, self.config)
+            if not self._started:
+                self._service.recover_soon()
         return self._service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,12 +82,14 @@ class HTTPApp:
     # -------------------------------------------------------------------------------------------- the life
     async def _live(self, receive: Receive, send: Send) -> None:
         """Open a runtime for the life of the process, unless one was given."""
+        self._started = True
         await receive()
         async with AsyncExitStack() as stack:
             try:
                 if self._runtime is None:
                     self._runtime = await stack.enter_async_context(open_runtime())
                 service = self.service
+                await self.handle.recover(service.runtime)
             except Exception as error:  # noqa: BLE001 - the server that starts us is told, and decides
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
@@ -211,7 +217,8 @@ def create_asgi_app(
     """An app as an ASGI application, for any ASGI server that runs on trio, or to be mounted in another application.
 
     It lives in `runtime`; without one it opens its own at the server's start-up (ASGI lifespan), or, where nobody tells
-    it of a start-up (a mount), in the runtime around it. A plain app is served with a key file; a handle as it says.
+    it of a start-up (a mount), in the runtime around it. Tasks that an earlier process left are taken up at the
+    start-up, or with the first request. A plain app is served with a key file; a handle as it says.
     """
     config = config or HTTPConfig()
     handle = target if isinstance(target, ServerHandle) else ServerHandle(target, served=True)

@@ -57,8 +57,9 @@ async def serve_http(
     `nursery.start` returns the URLs of the endpoint; a websocket is served beside it, at `config.websocket_endpoint`.
     After a signal nothing new is taken, what is in flight has `grace` seconds to be answered, and the rest is told that
     the server is going; a second signal cuts the waiting short.
+    Tasks that an earlier process left are taken up first.
     `unprotected` serves without authentication to others than this machine. Raises `UsageError` when that was not said,
-    `StartFailed` when the address cannot be had.
+    `StartFailed` when the address cannot be had, or the tasks' store cannot be opened.
     """
     config = config or HTTPConfig()
     if not is_loopback(host) and config.authenticate is None and not unprotected:
@@ -69,6 +70,7 @@ async def serve_http(
     handle = (
         attrs.evolve(target, served=True) if isinstance(target, ServerHandle) else ServerHandle(target, served=True)
     )
+    await handle.recover(runtime)
     app = create_asgi_app(handle, config, runtime=runtime, doorkeeper=_doorkeeper(host, config))
     listeners = await _listen(host, port)
     urls = [f"http://{_authority(each)}{config.endpoint}" for each in listeners]

@@ -7,14 +7,15 @@ Refuses to know ASGI servers and sockets. The rule: whatever is served is below 
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from zcp_actors.actors import Cell
-from zcp_actors.errors import ActorStopped, HTTPRefused, TooManyChildren
+from zcp_actors.actors import Cell, Job
+from zcp_actors.errors import ActorStopped, HTTPRefused, TooManyChildren, ZCPError
 from zcp_actors.protocol.dialect import Era
 from zcp_actors.transports.http.headers import mirrored
 from zcp_actors.transports.http.table import SessionTable
@@ -39,6 +40,8 @@ RETRY_AFTER = (("Retry-After", "1"),)
 
 SHUTTING_DOWN = "the server is shutting down"
 
+log = logging.getLogger("zcp_actors.http")
+
 _numbers = count(1)
 
 
@@ -55,6 +58,22 @@ class Door(Cell[None]):
         return (
             f"serves {service.handle.app.name} over HTTP · {len(service.table)} sessions · {service.requests} requests"
         )
+
+
+class Recovering(Job):
+    """Takes up the tasks that an earlier process left, where nobody can be told that this failed but the log."""
+
+    __slots__ = ("_handle", "_runtime")
+
+    def __init__(self, handle: ServerHandle, runtime: Any) -> None:
+        self._handle, self._runtime = handle, runtime
+
+    async def run(self) -> None:
+        """Once. Requests about tasks try again."""
+        try:
+            await self._handle.recover(self._runtime)
+        except ZCPError as error:
+            log.error("tasks that an earlier process left cannot be taken up: %s", error)  # noqa: TRY400 - it says why
 
 
 class Service:
@@ -91,6 +110,10 @@ class Service:
             self._schemas = {name: each for name, each in self._schemas.items() if name in tools}
             known = self._schemas[tool] = (schema, mirrored(schema))
         return known[1]
+
+    def recover_soon(self) -> None:
+        """Take up what an earlier process left, without anybody waiting."""
+        self.runtime.submit(Recovering(self.handle, self.runtime), parent=self.door)
 
     # -------------------------------------------------------------------------------------------- requests
     @contextmanager
@@ -161,12 +184,12 @@ class Service:
         self.door.stop()
 
     def _without_calls(self) -> list[ServerSession]:
-        return [session for session in self._hosted if not session.busy]
+        return [session for session in self._hosted if not session.serving]
 
     async def _idle(self) -> None:
         """Wait until no call is being served by anybody."""
         await trio.lowlevel.checkpoint()
-        while busy := [session for session in self._hosted if session.busy]:
-            for session in busy:
+        while serving := [session for session in self._hosted if session.serving]:
+            for session in serving:
                 await session.idle()
             await trio.lowlevel.checkpoint()
