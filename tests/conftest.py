@@ -1,5 +1,6 @@
 """
-What every test gets: the promise that it leaves no task behind, and a second reader of what our sessions write.
+What every test gets: the promise that it leaves no task behind, a second reader of what our sessions write, and a state
+directory of its own, so that no test meets the keys and tasks of another, or of whoever runs the tests.
 
 Structured concurrency makes most leaks impossible; what remains are system tasks and nurseries entered by hand.
 A fixture's own tasks are the fixture's to end and are not counted.
@@ -9,10 +10,20 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 import trio
 from oracle_tap import Overheard
+
+from zcp_actors.sessions.state_keys import STATE_DIR
+
+STATES = pytest.StashKey[Path]()
+_numbers = itertools.count(1)
 
 
 def system_tasks() -> set[trio.lowlevel.Task]:
@@ -48,6 +59,20 @@ def pytest_runtest_call(item):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "hostile: our own sessions write on purpose what the oracle must refuse")
+    config.stash[STATES] = Path(tempfile.mkdtemp(prefix="zcp-actors-states-"))
+    os.environ[STATE_DIR] = str(config.stash[STATES] / "shared")  # for fixtures that several tests share
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(config.stash[STATES], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def own_state(request):
+    """A state directory that is made when something is kept in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STATE_DIR, str(request.config.stash[STATES] / f"{next(_numbers)}"))
+        yield
 
 
 @pytest.fixture(autouse=True)
