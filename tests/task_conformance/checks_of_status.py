@@ -22,6 +22,8 @@ LEGAL = {
     "cancelled": set(),
 }
 INVALID_PARAMS = -32602
+AFTERWARDS = 3
+"""Polls after the end: it must stay what it is."""
 SHORT_TTL = 300
 """Milliseconds; a server may give more."""
 LONGEST_WAIT = 3.0
@@ -29,7 +31,7 @@ LONGEST_WAIT = 3.0
 
 
 async def _life(case: Case, role: str) -> list[JSON]:
-    """Every state of a task that polls show, from its creation to its end; its questions are answered."""
+    """Every state of a task that polls show, from its creation to after its end; its questions are answered."""
     task = await case.create(role)
     states = [task]
     await case.asked_payload(task["taskId"])
@@ -37,7 +39,7 @@ async def _life(case: Case, role: str) -> list[JSON]:
         while states[-1]["status"] not in TERMINAL:
             states.append(regular(await case.get(task["taskId"]), "tasks/get"))
             await trio.sleep(POLL / 4)
-    return states
+    return [*states, *[await case.get(task["taskId"]) for _ in range(AFTERWARDS)]]
 
 
 @check(10, "MUST", "the status moves only along the allowed transitions")
