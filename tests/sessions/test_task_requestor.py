@@ -261,6 +261,18 @@ async def test_a_stream_that_is_lost_lets_the_task_be_polled_and_is_opened_again
         assert handle.status == "completed"
 
 
+async def test_a_task_of_which_the_stream_tells_no_more_is_polled_at_once(autojump_clock):
+    async with task_server(STATELESS) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        await trio.sleep(2)
+        server.peer.automatic["subscriptions/listen"] = None  # the next one is never acknowledged
+        client._session.failed(server.stream, ConnectionLost("the stream broke"))
+        server.end(notify=False)
+        await trio.sleep(0.01)
+
+        assert handle.status == "completed"
+
+
 async def test_a_change_between_creation_and_acknowledgement_is_not_missed(autojump_clock):
     async with task_server(STATELESS) as (client, server):
         del server.peer.automatic["subscriptions/listen"]
@@ -530,6 +542,51 @@ async def test_somebody_elses_cancellation_is_told(era, nursery, autojump_clock)
         await trio.sleep(0.01)
         assert isinstance(waiting.outcome, RequestCancelled)
         assert "by the operator" in str(waiting.outcome)
+
+
+async def test_a_server_that_keeps_a_result_back_is_not_waited_for_beyond_its_time_to_live(nursery, autojump_clock):
+    async with task_server(STATEFUL) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        waiting = Waiting(nursery, handle.result)
+        await trio.sleep(1)
+        server.task.blocked.clear()
+        server.end()
+        server.peer.automatic["tasks/result"] = None
+        await trio.sleep(61)
+
+        assert isinstance(waiting.outcome, RequestCancelled)
+
+
+async def test_a_result_can_be_asked_for_again_when_the_session_has_forgotten_it(nursery, autojump_clock):
+    async with task_server(STATEFUL) as (client, server):
+        first, second = await client.call_tool_as_task("slow"), await client.call_tool_as_task("slow")
+        for task in list(server.tasks.values()):
+            server.end(task)
+        await trio.sleep(100)
+        assert len(client._session.tasks) == 0
+        assert (await first.result()).to_dict() == DONE
+        server.peer.automatic["tasks/result"] = None
+        waiting = Waiting(nursery, second.result)
+        await trio.sleep(1)
+        await client.close()
+        await wait_all_tasks_blocked()
+        assert isinstance(waiting.outcome, SessionClosed)
+
+
+async def test_a_server_that_leaves_tasks_result_open_is_not_waited_for_for_ever(nursery, autojump_clock):
+    async with task_server(STATEFUL, ttl=600_000, timeouts=Timeouts(idle=5, total=10)) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        waiting = Waiting(nursery, handle.result)
+        await trio.sleep(1)
+        server.task.blocked.clear()
+        server.end()
+        server.peer.automatic["tasks/result"] = None
+        await trio.sleep(1)
+        assert not waiting.left
+        await trio.sleep(200)
+
+        assert isinstance(waiting.outcome, RequestTimeout)
+        assert client._session.automaton.tokens == {}
 
 
 # ---- a call that becomes a task

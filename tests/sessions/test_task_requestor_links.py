@@ -48,6 +48,20 @@ async def test_a_task_is_followed_over_a_lost_connection(era, nursery, autojump_
         assert [status for status, _ in changes] == ["working", "completed"]
 
 
+@both_eras
+async def test_a_task_is_asked_about_as_soon_as_the_connection_is_back(era, autojump_clock, caplog):
+    caplog.set_level("CRITICAL")
+    server = TaskServer(era, poll=60_000)
+    async with linked(era, server=server) as (client, _):
+        server.peer.automatic["subscriptions/listen"] = RPCError(-32601, "not here")
+        handle = await client.call_tool_as_task("slow")
+        await trio.sleep(1)
+        server.peer.drop()
+        server.end(notify=False)
+        await trio.sleep(5)
+        assert handle.status == "completed"
+
+
 async def test_a_call_that_became_a_task_survives_the_loss(nursery, autojump_clock, caplog):
     caplog.set_level("CRITICAL")
     async with linked(STATELESS) as (client, server):

@@ -166,6 +166,17 @@ async def test_an_answer_and_a_cancellation_at_once_leave_one_of_them(order, nur
             await handle.result()
 
 
+async def test_a_cancellation_withdraws_the_questions_before_the_server_agrees(nursery, autojump_clock):
+    async with task_server(STATELESS, elicitation_handler=Inbox()) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        await trio.sleep(1)
+        ask(server, "a")
+        server.peer.automatic["tasks/cancel"] = None
+        Waiting(nursery, handle.cancel)
+        await wait_all_tasks_blocked()
+        assert waiting_for(client) == ()
+
+
 async def test_a_caller_that_leaves_withdraws_the_questions_in_the_same_step(nursery, autojump_clock):
     async with task_server(STATELESS, elicitation_handler=Inbox()) as (client, server):
         waiting = Waiting(nursery, client.call_tool, "slow")

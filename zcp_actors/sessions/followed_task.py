@@ -21,6 +21,7 @@ from zcp_actors.sessions.server import settle
 if TYPE_CHECKING:
     from zcp_actors.actors import Timer
     from zcp_actors.errors import ZCPError
+    from zcp_actors.ports import Span
     from zcp_actors.protocol.asking import Sent
     from zcp_actors.sessions.task_following import Fetching, Following, Updating
     from zcp_actors.sessions.task_questions import TaskQuestions
@@ -105,8 +106,6 @@ class FollowedTask:
     """The name of its handle in the runtime's task store."""
     blocks: bool = True
     """Its server lets `tasks/result` wait."""
-    input_fetched: bool = False
-    """`tasks/result` was opened because of `input_required`."""
     waiting: dict[Reply[Any], None] = attrs.Factory(dict)
     readers: WeakSet[Changes] = attrs.Factory(WeakSet)
     following: Following | None = None
@@ -114,6 +113,8 @@ class FollowedTask:
     updating: Updating | None = None
     questions: TaskQuestions | None = None
     timer: Timer | None = None
+    span: Span | None = None
+    """How a recorder follows the wait for it."""
     _woken: trio.Event = attrs.Factory(trio.Event)
 
     @property

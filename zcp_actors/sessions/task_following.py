@@ -18,6 +18,7 @@ from zcp_actors.errors import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     MISSING_CAPABILITY,
+    RequestCancelled,
     RequestTimeout,
     RPCError,
     TransportError,
@@ -113,11 +114,10 @@ class Following(TaskJob):
 class Fetching(TaskJob):
     """2025-11-25: wait for a task's result. While it waits, the server may ask its questions on the same way."""
 
-    __slots__ = ("_deadline", "_scope")
+    __slots__ = ("_scope",)
 
     def __init__(self, watch: TaskWatch, task: FollowedTask) -> None:
         super().__init__(watch, task)
-        self._deadline = math.inf
         self._scope: trio.CancelScope | None = None
 
     async def run(self) -> None:
@@ -136,7 +136,7 @@ class Fetching(TaskJob):
         session, task = self.watch.session, self.task
         had_ended = task.view.ended
         try:
-            with trio.CancelScope(deadline=self._deadline) as self._scope:
+            with trio.move_on_after(session.timeouts.idle if had_ended else math.inf) as self._scope:
                 raw = await STATEFUL.result(session, task.id)
         except RPCError as error:
             await self.watch.judge(task, error, had_ended=had_ended)
@@ -147,13 +147,15 @@ class Fetching(TaskJob):
 
     def hurry(self) -> None:
         """The task has ended: the server has no reason to wait any more."""
-        self._deadline = trio.current_time() + self.watch.session.timeouts.idle
         if self._scope is not None:
-            self._scope.deadline = self._deadline
+            limit = trio.current_time() + self.watch.session.timeouts.idle
+            self._scope.deadline = min(self._scope.deadline, limit)
 
     def ended(self, exit: Exit) -> None:
-        """Somebody else may fetch."""
+        """Somebody else may fetch. Where it was cut off, nobody may wait for what it would have brought."""
         self.task.fetching = None
+        if exit.kind == "cancelled" and self.watch.session.me.status == "running":
+            self.task.settle(RequestCancelled(self.task.origin.method, "the task's time to live is over"))
 
 
 class Updating(TaskJob):

@@ -27,6 +27,7 @@ from zcp_actors.wire import RequestParams
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from zcp_actors.actors import Job
     from zcp_actors.sessions.client import ClientSession
     from zcp_actors.sessions.listening import Listener
     from zcp_actors.wire import Model
@@ -95,11 +96,17 @@ class TaskWatch:
             return task
         soon = not task.known or task.view.status == "input_required"
         task.due = trio.current_time() + (0.0 if soon else task.interval(told=False))
+        if self.session.spans is not None:
+            task.span = self.session.spans.follows(task.id, task.origin.method, task.target)
         task.following = Following(self, task)
-        self.session.submit(task.following)
+        self._work(task, task.following)
         self.live[task.id] = None
         self._retune()
         return task
+
+    def _work(self, task: FollowedTask, job: Job) -> None:
+        """Let a job ask something about this task."""
+        self.session.submit(job, None if task.span is None else task.span.within(self.session.runtime.context))
 
     def take_up(self, view: TaskView, origin: Sent, saved: str) -> FollowedTask:
         """Follow a task of which only a handle was kept; it is asked about at once. Raises `Overloaded`."""
@@ -133,6 +140,8 @@ class TaskWatch:
             self._not_live(task)
 
     def _not_live(self, task: FollowedTask) -> None:
+        if task.span is not None:
+            task.span.end("lost" if not task.view.ended else task.view.status, status=task.view.status)
         if self.session.automaton is not None:
             self.session.automaton.task_ended(task.id)
         if self.live.pop(task.id, self) is None and not self.live:
@@ -155,6 +164,7 @@ class TaskWatch:
             if task.timer is not None:
                 task.timer.disarm()
             task.lose(error)
+            self._not_live(task)
         self.tasks.clear()
         self.live.clear()
 
@@ -196,7 +206,7 @@ class TaskWatch:
         elif heard.asked is not None:
             self._asked(task, heard.asked)
         elif task.view.status == "input_required":
-            self._input_required(task)
+            self.want(task)  # 2025-11-25: its questions come when its result is asked for
         elif task.questions is not None:
             task.questions.heard({})
 
@@ -235,13 +245,7 @@ class TaskWatch:
     def _answered(self, task: FollowedTask) -> None:
         if task.updating is None and not task.over and self.session.me.status == "running":
             task.updating = Updating(self, task)
-            self.session.submit(task.updating)
-
-    def _input_required(self, task: FollowedTask) -> None:
-        """2025-11-25: the questions come when its result is asked for."""
-        if not task.input_fetched:
-            task.input_fetched = True
-            self.want(task)
+            self._work(task, task.updating)
 
     def _withdraw(self, task: FollowedTask, reason: str) -> None:
         if task.questions is not None:
@@ -255,8 +259,9 @@ class TaskWatch:
             return
         if task.fetching is None and task.lost is None and (task.blocks or task.view.ended):
             task.blocks = True
+            self.tasks.setdefault(task.id, task)
             task.fetching = Fetching(self, task)
-            self.session.submit(task.fetching)
+            self._work(task, task.fetching)
 
     def fetched(self, task: FollowedTask, result: Any) -> None:
         """Its result is here, which says as well how it ended."""
@@ -285,7 +290,7 @@ class TaskWatch:
         if task.settle(error):
             self._withdraw(task, "another question of the task has no answer")
             if not task.over and self.session.me.status == "running":
-                self.session.submit(Cancelling(self, task, f"a question of the task has no answer: {error}"))
+                self._work(task, Cancelling(self, task, f"a question of the task has no answer: {error}"))
 
     def lose(self, task: FollowedTask, error: ZCPError) -> None:
         """It can be followed no more."""
