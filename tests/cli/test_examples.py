@@ -41,6 +41,36 @@ def test_an_answer_completes_the_call_of_a_server_that_was_killed(tmp_path):
     assert out.splitlines()[-1] == "printed 'Worth the wait', by another process than began it"
 
 
+GUIDE_HANDLER = """\
+async def run_review(payload):
+    task = payload["task"]
+    await task.update_status("Collecting context")
+    await trio.sleep(0.2)
+    draft = await task.create_message(
+        {
+            "messages": [{"role": "user", "content": f"Summarize {payload['topic']} briefly."}],
+            "maxTokens": 120,
+        }
+    )
+    approval = await task.elicit({"kind": "approval", "prompt": "Approve sending the draft?"})
+    return {"draft": draft, "approval": approval}
+"""
+
+
+def test_the_guide_s_review_works_with_the_handler_as_written():
+    """The ZCP guide, review_run.py; nothing but the library's name of `sleep` is another."""
+    assert GUIDE_HANDLER in (EXAMPLES / "review_run.py").read_text(encoding="utf-8")
+    out = ran("review_run.py")
+
+    assert "'draft': {'role': 'assistant', 'content': {'type': 'text', 'text': 'Short draft.'}" in out
+    assert "'approval': {'action': 'accept', 'accepted': True, 'content': {}, 'data': {}}" in out
+
+
+def test_the_guide_s_clients_start_a_task_look_at_it_and_take_its_result():
+    assert "structured_content={'city': 'Hangzhou', 'status': 'done'}" in ran("task_aware_client.py")
+    assert "structured_content={'city': 'Hangzhou', 'status': 'refreshed'}" in ran("streamable_http_task_client.py")
+
+
 def test_an_order_is_taken_by_the_command_line():
     words = ("ask_a_person.py:app", "order", "--arg", "dish=soup", "--answer", "size=large")
     out = ran("-m", "zcp_actors.cli", "call", *words)
