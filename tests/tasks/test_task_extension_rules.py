@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import trio
 from network.http_site import modern
 from task_service_world import (
@@ -336,8 +337,6 @@ async def test_progress_and_messages_of_a_task_are_not_on_its_listen_stream(auto
 
 async def test_over_http_the_headers_name_the_task_and_a_mismatch_is_refused():
     """50: `Mcp-Name` is the task's id on get, update and cancel."""
-    import httpx
-
     app = tasked(quick)
     with trio.fail_after(30):
         async with task_world(app) as world:
