@@ -221,7 +221,12 @@ class Recorder(Protocol):
     """Whose transitions it wants to hear of; of others it need not be told."""
 
     def transition(self, subject: str, path: str, old: str, new: str, **facts: Any) -> None:
-        """`subject` (one of `SUBJECTS`) at `path` moved from one status to another."""
+        """`subject` (one of `SUBJECTS`) at `path` moved from one status to another; at first from none, "".
+
+        A task's facts: `id`, `method`, `target`, `principal`, `ttl`, `by` and `reason` of the change; at its beginning
+        `under`, the span of what asked for it if that is not at work in this step, and `resumed` with the `meta` of its
+        request where an earlier process began it; at its end `code` or `reports_error`. "left": it is not run here now.
+        """
 
     def wait(self, thing: str, path: str, began: float, ended: float, outcome: str, **facts: Any) -> None:
         """Somebody waited for `thing` between two times of the runtime's clock; `outcome` is "ok" or why it ended.
@@ -237,7 +242,7 @@ class Recorder(Protocol):
 
         `subject`: "operation" (what a caller wants, over all its rounds), "request" (one request of ours to the peer),
         "call" (one request of the peer, or one question that came inside a result), "question" (the wait for an
-        answer), "opening" (the way to a peer).
+        answer), "following" (the wait for a task of the peer's), "opening" (the way to a peer).
         It is a part of `under`, or of what the running task is part of. A "call" has the peer's `meta`, and says by
         `transport` and `principal` who the peer is: a recorder does not believe everybody. One that goes on where
         another request ended has that one's `mark` as `after`, and as `waited` what was asked in between: the
@@ -245,7 +250,7 @@ class Recorder(Protocol):
         """
 
     def following(self, subject: str, path: str) -> Span | None:
-        """What it follows there since a transition: a "task" that has not ended, a "session" that is being opened."""
+        """What it follows there: a "task" that has not ended, a "question", a "session" that is being opened."""
 
     def opened(self, runtime: Any) -> None:
         """A runtime reports here from now on. `runtime.mail()` tells how many messages wait; any thread may ask it."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zcp_actors.actors import Exit, Timer
-    from zcp_actors.ports import OnceStore
+    from zcp_actors.ports import OnceStore, Span
     from zcp_actors.protocol.serving import Served, Server
     from zcp_actors.sessions.call_host import CallHost
     from zcp_actors.wire import Model
@@ -125,6 +125,11 @@ class Call(Job):
         self._disarm()
         self._parent, self.session, self.served, self.task = host, host, served, task  # type: ignore[assignment]
         host._adopt_job(self)  # noqa: SLF001
+
+    def belongs_to(self, span: Span) -> None:
+        """From its next step on, what it begins is a part of this."""
+        if self._task is not None:
+            self._task.context = span.within(self._task.context)
 
     def close_step_after(self, delay: float) -> None:
         """Let the step of questions that now begins close after so many seconds, whatever its branches do."""

@@ -7,13 +7,22 @@ sent, and decides nothing.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from zcp_actors.protocol.capabilities import ASKING
 from zcp_actors.protocol.stateless_client import StatelessClient
-from zcp_actors.sessions.exchange_facts import carrying, meta_of, request_facts, result_facts, value_of, way_facts
+from zcp_actors.sessions.exchange_facts import (
+    carrying,
+    meta_of,
+    request_facts,
+    result_facts,
+    text_of,
+    value_of,
+    way_facts,
+)
 from zcp_actors.sessions.reporting import outcome_of
 from zcp_actors.wire import Notification, Request
 from zcp_actors.wire.meta_keys import SUBSCRIPTION_ID
@@ -23,6 +32,9 @@ if TYPE_CHECKING:
     from zcp_actors.protocol.asking import Incoming
     from zcp_actors.sessions.client import ClientSession, Outgoing
     from zcp_actors.wire import Message, RequestId
+
+MOST_CREATED = 64
+"""Tasks that nobody follows yet: their callers do so in the step in which they hear of them, or never."""
 
 CANCELLED = "notifications/cancelled"
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
@@ -56,6 +68,8 @@ class ClientSpans:
         self._legs: dict[RequestId, Asking] = {}
         self._questions: dict[int, Span] = {}
         self._withdrawn: dict[int, Span] = {}
+        self._created: OrderedDict[str, Span] = OrderedDict()
+        """Task id -> the call that became it, until somebody follows the task."""
 
     @property
     def _version(self) -> str:
@@ -90,6 +104,8 @@ class ClientSpans:
 
     def _leg(self, request: Request, under: Span | None) -> Span:
         facts = {**self._facts(request), "meta": meta_of(request.params)}
+        if "task" in facts and (task := self._session.tasks.tasks.get(facts["task"])) is not None:
+            facts["about"] = task.span
         return self._recorder.begin("request", f"{self._path}/request-{request.id}", under=under, **facts)
 
     def sending(self, message: Message) -> Message:
@@ -146,6 +162,8 @@ class ClientSpans:
         if outcome in ("completed", "tool error"):
             outcome, more = result_facts(outgoing.reply.result())
             facts |= more
+            if outcome == "task":
+                self._became(outgoing.reply.result(), asking.outer)
         elif outcome == "cancelled":
             facts |= {"by": asking.canceller, "cancelled_for": "caller"}
         facts |= {"peer": self._path, "limit": facts.pop("kind", None)}
@@ -153,6 +171,19 @@ class ClientSpans:
         if asking.whole is not None:
             asking.whole.end(outcome, rounds=asking.rounds, **{**facts, "by": None})
         outgoing.spans = None
+
+    def _became(self, told: Any, span: Span) -> None:
+        id = text_of(value_of(told, "task"), "taskId") or text_of(told, "taskId")
+        self._created[id] = span
+        if len(self._created) > MOST_CREATED:
+            self._created.popitem(last=False)
+
+    def follows(self, id: str, method: str, target: str) -> Span:
+        """A task of the server is followed from now on: somebody here waits for it."""
+        under = self._created.pop(id, None)
+        return self._recorder.begin(
+            "following", f"{self._path}/task", under=under, method=method, target=target, task=id
+        )
 
     def stands(self, params: Any) -> None:
         """A listen stream was acknowledged: asking for it is over, though its request stays open."""
@@ -166,7 +197,7 @@ class ClientSpans:
         """Somebody here must answer a question."""
         path = f"{self._path}/pending-{question.number}"
         facts = {"method": question.method, "id": question.id, "key": question.key, "version": self._version}
-        if question.slot is not None:
+        if question.sent is None and question.id is None:
             return self._recorder.begin("operation", path, method=question.method)
         span = self._questions[question.number] = self._question(question, path, facts)
         return span

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zcp_actors.errors import InvalidMessage
-    from zcp_actors.ports import App, Connection, OnceStore, Tasks
+    from zcp_actors.ports import App, Connection, OnceStore, Span, Tasks
     from zcp_actors.protocol.questions import Question
     from zcp_actors.protocol.serving import Served, Server
     from zcp_actors.sessions.state import CallState
@@ -283,11 +283,6 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         """What belongs to no request reaches the client now."""
         return not isinstance(self.connection, Routed) or self.connection.reachable
 
-    @property
-    def automaton(self) -> Server | None:
-        """The one that now speaks with the client; None before the first message."""
-        return self._automaton
-
     def reads(self, call: Call) -> bool:
         """What this call says reaches the client now."""
         id = call.served.id
@@ -299,6 +294,11 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         """What belongs to no request reaches the client again: there may be questions of tasks for it."""
         if self.tasks is not None and self.me.status == "running":
             self.tasks.reached(self)
+
+    @property
+    def automaton(self) -> Server | None:
+        """The one that now speaks with the client; None before the first message."""
+        return self._automaton
 
     # -------------------------------------------------------------------------------------------- from the calls
     def asked(self, call: Call, question: Question, params: Model, slot: Reply[Any]) -> str:
@@ -327,6 +327,10 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         """The handler logs."""
         self._act(call.automaton, call.automaton.logged(call.served, level, content, logger))
 
+    def span_of(self, served: Served) -> Span | None:
+        """What a recorder follows of this call; None where none listens."""
+        return None if self._spans is None else self._spans.span_of(served.id)
+
     def call_ended(self, call: Call, outcome: Any) -> None:
         """The handler has unwound, however it ended."""
         self._moved_call(call.served, "running", "suspended" if call.suspending else "ended")
@@ -349,7 +353,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def _moved_call(self, served: Served, old: str, new: str) -> None:
         recorder = self.runtime.recorder
-        if recorder.enabled:
+        if recorder.enabled and "call" in recorder.subjects:
             recorder.transition(
                 "call", f"{self.path}/call-{served.number}", old, new, method=served.method, target=served.target
             )

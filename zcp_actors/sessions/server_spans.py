@@ -21,7 +21,8 @@ from zcp_actors.sessions.exchange_facts import (
     value_of,
     way_facts,
 )
-from zcp_actors.wire import ErrorResponse, InputRequiredResult, Notification, Request, Response
+from zcp_actors.sessions.pending import related_task
+from zcp_actors.wire import ErrorResponse, Notification, Request, Response
 from zcp_actors.wire.meta_keys import STATEFUL_VERSIONS
 from zcp_actors.wire.model import replaced
 
@@ -51,7 +52,6 @@ class Asked:
 
     wait: Span | None
     request: Span
-    call: RequestId | None
 
     def end(self, outcome: str, **facts: Any) -> None:
         """The answer is here, or will not come."""
@@ -103,13 +103,13 @@ class ServerSpans:
     def _cancelled(self, message: Notification) -> None:
         id = value_of(message.params, "requestId")
         found = self._calls.get(id) if isinstance(id, int | str) else None
+        if not found:
+            return  # it came too late, or it ends a stream, which is no work
         facts: dict[str, Any] = {"method": CANCELLED, "version": self._version, "principal": self._session.principal}
         facts |= {"meta": meta_of(message.params), **way_facts(self._session.connection)}
-        under = found[-1].span if found else None
-        canceller = self._recorder.begin("call", f"{self._path}/{CANCELLED}", under=under, **facts)
-        canceller.end()
-        if found:
-            found[-1].canceller = canceller
+        path = f"{self._path}/{CANCELLED}"
+        found[-1].canceller = self._recorder.begin("call", path, under=found[-1].span, **facts)
+        found[-1].canceller.end()
 
     def opened(self, served: Served) -> None:
         """The state of a retry is open, and is authentic."""
@@ -128,40 +128,43 @@ class ServerSpans:
         """What to send instead: the same, saying what it is part of."""
         if isinstance(message, Request):
             return self._asking(message, call)
-        if isinstance(message, Response) and isinstance(message.result, InputRequiredResult):
-            return self._embedding(message)
-        if isinstance(message, Notification) and message.method == CANCELLED:
-            return self._withdrawing(message)
+        if isinstance(message, Response) and getattr(message.result, "input_requests", None):
+            return Response(message.id, self._embedding(message.result, self.span_of(message.id)))
+        if isinstance(message, Notification):
+            if message.method == CANCELLED:
+                return self._withdrawing(message)
+            if getattr(message.params, "input_requests", None):
+                return Notification(message.method, self._embedding(message.params, None))
         return message
 
     def _asking(self, request: Request, call: RequestId | None) -> Request:
         facts = request_facts(request, self._session.connection, self._version)
-        meta, caller = meta_of(request.params), self._span_of(call)
+        questions = getattr(self._session.automaton, "questions", {})
+        key = getattr(questions.get(request.id), "key", "")
         path, wait = f"{self._path}/question-{request.id}", None
-        if meta is None or "traceparent" not in meta:
-            # A task's question has its wait, and says so itself, since before it could travel.
-            questions = getattr(self._session.automaton, "questions", {})
-            key = getattr(questions.get(request.id), "key", "")
-            wait = self._recorder.begin("question", path, under=caller, method=request.method, key=key)
-        under = wait or (None if meta else caller)
-        span = self._recorder.begin("request", path, under=under, mark=meta, **facts)
-        self._asked[request.id] = Asked(wait, span, call)
+        # A task waits for its question since before it could travel.
+        under = self._recorder.following("question", f"{related_task(request.params)}/{key}")
+        if under is None:
+            caller = self.span_of(call)
+            under = wait = self._recorder.begin("question", path, under=caller, method=request.method, key=key)
+        span = self._recorder.begin("request", path, under=under, **facts)
+        self._asked[request.id] = Asked(wait, span)
         return Request(request.id, request.method, carrying(request.params, span))
 
-    def _span_of(self, call: RequestId | None) -> Span | None:
+    def span_of(self, call: RequestId | None) -> Span | None:
+        """The call of this id."""
         found = self._calls.get(call) if call is not None else None
         return found[-1].span if found else None
 
-    def _embedding(self, message: Response) -> Response:
-        """The questions of a result say what they are part of, as requests do."""
-        span, result = self._span_of(message.id), message.result
-        asked = getattr(result, "input_requests", None)
-        if span is None or not asked:
-            return message
-        told = {}
-        for key, each in asked.items():
-            told[key] = each if each.params is None else replaced(each, params=carrying(each.params, span))
-        return Response(message.id, replaced(result, input_requests=told))  # type: ignore[type-var]
+    def _embedding(self, told: Any, call: Span | None) -> Any:
+        """The questions of a result, or of news of a task, say what they are part of, as requests do."""
+        task, asked = getattr(told, "task_id", None), {}
+        for key, each in told.input_requests.items():
+            span = call if task is None else self._recorder.following("question", f"{task}/{key}")
+            if span is not None and each.params is not None:
+                each = replaced(each, params=carrying(each.params, span))  # noqa: PLW2901 - the same, saying more
+            asked[key] = each
+        return replaced(told, input_requests=asked)
 
     def _withdrawing(self, message: Notification) -> Notification:
         asked = self._asked.pop(value_of(message.params, "requestId"), None)
@@ -204,12 +207,12 @@ class ServerSpans:
     # -------------------------------------------------------------------------------------------- the calls
     def within(self, served: Served) -> Context | None:
         """Where the handler of a call runs; None: where all do."""
-        span = self._span_of(served.id)
+        span = self.span_of(served.id)
         return None if span is None else span.within(self._session.runtime.context)
 
     def sealing(self, served: Served) -> None:
         """A call is suspended, and what is to be known of it when it comes back is sealed."""
-        span = self._span_of(served.id)
+        span = self.span_of(served.id)
         mark = {} if span is None else span.mark()
         served.trace = {**mark, "asked": served.journal.awaited()} if mark else None
 

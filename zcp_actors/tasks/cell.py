@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from zcp_actors.actors import Cell, Job, Reply
+from zcp_actors.actors import Cell, Reply
 from zcp_actors.errors import CallEnding, ConnectionLost, HandlerError, NotJSON, ZCPError
 from zcp_actors.protocol import tasks
 from zcp_actors.protocol.capabilities import ensure_declared
@@ -29,10 +29,11 @@ from zcp_actors.sessions.context import Context
 from zcp_actors.sessions.server import settle
 from zcp_actors.tasks.context import TaskContext
 from zcp_actors.tasks.once import TaskOnce
+from zcp_actors.tasks.task_spans import TaskSpans
+from zcp_actors.tasks.writes import Rereading, Write
 from zcp_actors.wire import to_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from zcp_actors.actors import Timer
     from zcp_actors.protocol.questions import Question
@@ -50,34 +51,6 @@ LAPSED = "the lease of this task was not renewed in time"
 
 MAX_MESSAGE = 1000
 """Characters of a status message: a line or two. A whole report is a result."""
-
-
-@attrs.define(eq=False)
-class Write:
-    """One change on its way into the store, and what is to be done when it is there."""
-
-    task: Task
-    entries: dict[str, Any]
-    waiting: list[Reply[bool]]
-    then: list[Callable[[], None]]
-
-
-class Rereading(Job):
-    """Somebody else wrote the record first: see what."""
-
-    __slots__ = ("cell", "write")
-
-    def __init__(self, cell: TaskCell, write: Write) -> None:
-        self.cell, self.write = cell, write
-
-    async def run(self) -> None:
-        """Read it; a store that cannot be read is tried again with the next write."""
-        try:
-            theirs = await self.cell.service.store.read(self.cell.place)
-        except Exception as error:  # noqa: BLE001 - whatever a disk does, the task goes on
-            self.cell.unsaved(self.write, error)
-        else:
-            self.cell.reread(self.write, theirs)
 
 
 class TaskCell(Cell[Any]):
@@ -102,6 +75,7 @@ class TaskCell(Cell[Any]):
         """What the store is writing."""
         self._next = Write(task, {}, [], [])
         self._expiry: Timer | None = None
+        self._spans: TaskSpans | None = None
 
     def describe(self) -> str:
         """What an observer reads; no contents."""
@@ -110,6 +84,13 @@ class TaskCell(Cell[Any]):
 
     def receive(self, message: Any) -> None:
         """Nothing is told to a task: its service calls it."""
+
+    def followed(self, **facts: Any) -> None:
+        """It has its place: let a recorder follow it."""
+        recorder = self.runtime.recorder
+        if recorder.enabled:
+            self.service.moved(self.me.path, self.task, "", **facts)
+            self._spans = TaskSpans(recorder, self.me.path, self.task)
 
     # -------------------------------------------------------------------------------------------- its time
     def watch_expiry(self) -> None:
@@ -137,12 +118,16 @@ class TaskCell(Cell[Any]):
         call = Call(self, None, self.served)  # type: ignore[arg-type]  # a task's questions are its own affair
         call.task = TaskContext(self, Context(call))
         self.call = call
-        self.runtime.workers.submit(call, self)
+        followed = self.runtime.recorder.following("task", self.me.path)
+        self.runtime.workers.submit(call, self, None if followed is None else followed.within(self.runtime.context))
 
     def take_over(self, call: Call) -> None:
         """The call goes on here; its request has been answered."""
         self.call = call
         call.move(self, self.served, TaskContext(self, Context(call)))
+        followed = self.runtime.recorder.following("task", self.me.path)
+        if followed is not None:
+            call.belongs_to(followed)
 
     async def handle(self, context: Any, method: str, params: Any) -> Any:
         """See `CallHost.handle`."""
@@ -240,6 +225,10 @@ class TaskCell(Cell[Any]):
         """Whatever ended it, its service lets go of it."""
         if self._expiry is not None:
             self._expiry.disarm()
+        if self._spans is not None:
+            self._spans.close()
+            if not self.task.ended:
+                self.service.moved(self.me.path, self.task, self.task.status.value, left=True)
         self.service.ended(self)
 
     # -------------------------------------------------------------------------------------------- questions
@@ -361,10 +350,17 @@ class TaskCell(Cell[Any]):
         old, self.task = self.task, task
         for key in keys:
             self._next.entries[key] = self.served.journal.row(key)
-        if old.status is not task.status:
-            self.service.moved(self.me.path, task, old.status.value, by=by, reason=reason)
+        self._report(old, task, by, reason)
         self._dirty = True
         self._submit()
+
+    def _report(self, old: Task, task: Task, by: str, reason: str | None) -> None:
+        if self._spans is not None:
+            self._spans.leaves(task)
+        if old.status is not task.status:
+            self.service.moved(self.me.path, task, old.status.value, by=by, reason=reason)
+        if self._spans is not None:
+            self._spans.entered(task)
 
     def _submit(self) -> None:
         if self._flight is not None or self._composing or not self._dirty or self._leaving:
@@ -467,8 +463,7 @@ class TaskCell(Cell[Any]):
             return
         merged = tasks.merge(self.task, theirs)
         old, self.task, self.saved = self.task, merged, theirs
-        if old.status is not merged.status:
-            self.service.moved(self.me.path, merged, old.status.value, by="another process", reason=merged.message)
+        self._report(old, merged, "another process", merged.message)
         if theirs.ended:
             self._dirty = False
             write, self._next = self._next, Write(merged, {}, [], [])

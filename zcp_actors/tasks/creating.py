@@ -183,7 +183,7 @@ class Promotion(Job):
         service, call = self.service, self.call
         served = served_of(task, call.served)
         served._journal = call.served._journal  # noqa: SLF001 - what was asked so far was asked by this task
-        cell = service.host(task, lease, served)
+        cell = service.host(task, lease, served, under=session.span_of(call.served))
         service.joins()
         service.follow(session, call.automaton, task.place, origin=True).begin(task)
         if session.become(call, call.automaton.tasks.created(task)):
@@ -217,7 +217,7 @@ async def adopt(service: TaskService, task: Task, lease: Lease) -> None:
     if task.on_restart == "fail":
         await _fail(service, task, lease, "the server stopped while this task ran; it is not run again")
         return
-    cell = service.host(task, lease, served)
+    cell = service.host(task, lease, served, resumed=True, meta=task.origin.params.get("_meta"))
     cell.once_store.intents = intents
     service.schedule(cell)
 

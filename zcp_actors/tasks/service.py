@@ -171,8 +171,8 @@ class TaskService:
         """A task that comes now can begin at once."""
         return self._running < self.limits.max_running and not self._turn
 
-    def host(self, task: Task, lease: Lease, served: Served) -> TaskCell:
-        """Give a task its place here. Raises `CallEnding` when the service has ended."""
+    def host(self, task: Task, lease: Lease, served: Served, **facts: Any) -> TaskCell:
+        """Give a task its place here; `facts` are a recorder's. Raises `CallEnding` when the service has ended."""
         if self._seat is None:
             raise CallEnding("the server is shutting down")
         cell = TaskCell(self, task, lease, served)
@@ -180,7 +180,7 @@ class TaskService:
         self._seat.host(cell, f"task-{self._numbers}")
         self.cells[task.place] = cell
         cell.watch_expiry()
-        self.moved(cell.me.path, task, "")
+        cell.followed(**facts)
         return cell
 
     def schedule(self, cell: TaskCell) -> None:
@@ -281,14 +281,18 @@ class TaskService:
             cell.heard(task)
         self.followers.heard(place, task)
 
-    def moved(self, path: str, task: Task, old: str, *, by: str = "", reason: str | None = "") -> None:
-        """Tell the recorder; no contents."""
+    def moved(
+        self, path: str, task: Task, old: str, *, by: str = "", reason: str | None = "", left: bool = False, **more: Any
+    ) -> None:
+        """Tell the recorder; no contents. `left`: it is not run here any more, whatever its status."""
         recorder = self.runtime.recorder
         if recorder.enabled:
             facts: dict[str, Any] = {"id": task.id, "method": task.origin.method, "target": task.origin.target}
             facts |= {"principal": task.place.principal, "by": by or "task", "reason": reason or ""}
-            facts["reports_error"] = task.reports_error
-            recorder.transition("task", path, old, task.status.value, **facts)
+            facts |= {"reports_error": task.reports_error, "ttl": task.ttl, **more}
+            if "error" in (task.outcome or {}):
+                facts["code"] = (task.outcome or {})["error"].get("code")
+            recorder.transition("task", path, old, "left" if left else task.status.value, **facts)
 
     def audit(self, task: Task, what: str, principal: str) -> None:
         """Tell the recorder that a task's result, or its cancellation, was asked for."""

@@ -25,6 +25,8 @@ from zcp_actors.telemetry.tasks import LONG_SECONDS, Tasks
 from zcp_actors.telemetry.waits import LONG_MAIL, Waits
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
@@ -69,8 +71,8 @@ class Telemetry:
         meter = self.meter_provider.get_meter(SCOPE, VERSION)
         self._metrics = Metrics(meter, clock, live=is_real(self.meter_provider))
         self._drawing = Drawing(tracer, clock, self._metrics, trust, content)
-        self._requests = Requests(self._drawing, polls)
         self._tasks = Tasks(self._drawing, long_task_seconds)
+        self._requests = Requests(self._drawing, polls, self._tasks)
         self._waits = Waits(self._drawing, long_mail_seconds)
         self._actors = Actors(self._drawing)
         self._sessions = Sessions(self._drawing)
@@ -80,7 +82,7 @@ class Telemetry:
             "actor": self._actors.moved,
             "session": self._sessions.moved,
         }
-        self.subjects = frozenset(self._draws)
+        self.subjects: Collection[str] = frozenset(self._draws)
 
     def opened(self, runtime: Any) -> None:
         """See `ports.Recorder`."""
@@ -112,7 +114,9 @@ class Telemetry:
 
     def following(self, subject: str, path: str) -> Span | None:
         """See `ports.Recorder`."""
-        return self._tasks.following(path) if subject == "task" else self._sessions.following(path)
+        if subject == "task":
+            return self._tasks.following(path)
+        return self._requests.waiting(path) if subject == "question" else self._sessions.following(path)
 
 
 def is_real(provider: Any) -> bool:

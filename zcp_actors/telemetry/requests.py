@@ -20,26 +20,22 @@ from zcp_actors.telemetry import propagation
 from zcp_actors.telemetry.drawing import linked
 from zcp_actors.telemetry.metrics import keyed
 from zcp_actors.telemetry.span import Followed
+from zcp_actors.telemetry.tasks import GAP, UNTRUSTED
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Link, SpanContext
 
     from zcp_actors.telemetry.drawing import Drawing
+    from zcp_actors.telemetry.tasks import Tasks
 
 POLL: Final = "tasks/get"
 
 MOST_POLLED: Final = 4096
 """Tasks whose last seen status is remembered; a poll of one that was forgotten counts as a change."""
 
-UNTRUSTED: Final = otel.create_key("zcp-untrusted-caller")
-"""Set in the context of what an untrusted caller asked for: its tasks get traces of their own."""
-
 NO_WIRE: Final = "memory"
 """A transport whose messages arrive in their sender's own step: the context found there is the sender's."""
-
-GAP: Final = 1000
-"""Nanoseconds between two bars that follow each other: Jaeger's critical path passes over bars that touch."""
 
 
 @attrs.define(eq=False)
@@ -70,10 +66,13 @@ class Waiting(Followed):
 
     path: str = ""
     within_state: bool = False
+    waits: dict[str, Waiting] = attrs.Factory(dict)
+    """Where it is found by its path while it lasts."""
 
     def _end(self, outcome: str, facts: dict[str, Any]) -> None:
         metrics, method = self.drawing.metrics, self.attributes[names.INPUT_METHOD]
         metrics.waiting.pop(self.path, None)
+        self.waits.pop(self.path, None)
         metrics.pending[keyed({names.INPUT_METHOD: method, names.SIDE: "asking"})] -= 1
         # A status of a task ends a gap before the next one begins; what waits in it must not stick out.
         at = max(self.began, self.drawing.clock.now() - GAP) if self.within_state else None
@@ -111,8 +110,9 @@ class Polls:
 class Requests:
     """Begins what `ports.Recorder.begin` is asked for."""
 
-    def __init__(self, drawing: Drawing, polls: str) -> None:
-        self._drawing = drawing
+    def __init__(self, drawing: Drawing, polls: str, tasks: Tasks) -> None:
+        self._drawing, self._tasks = drawing, tasks
+        self._waits: dict[str, Waiting] = {}
         self._polls = Polls(drawing, polls)
         self._begins = {"request": self._request, "call": self._call, "question": self._question}
         self.home = self.around()
@@ -121,6 +121,10 @@ class Requests:
     def around(self) -> SpanContext:
         """What is current now."""
         return propagation.span_of(otel.get_current())
+
+    def waiting(self, path: str) -> Waiting | None:
+        """The wait for an answer that is under way there."""
+        return self._waits.get(path)
 
     def begin(self, subject: str, path: str, under: Any, facts: dict[str, Any]) -> Followed:
         """Begin a span for this subject."""
@@ -132,8 +136,13 @@ class Requests:
     # -------------------------------------------------------------------------------------------- asking
     def _inner(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
         method, target = facts.pop("method", ""), facts.pop("target", "")
-        name = names.span_name(method, target) if subject == "operation" else f"session.{subject.removesuffix('ing')}"
+        name = names.span_name(method, target)
         attributes = {**(names.about(method, target) if method else {}), **self._drawing.attributes(facts)}
+        if subject == "following":
+            name = f"wait_for task {names.cut(target)}".rstrip()
+            attributes.pop(names.METHOD, None)
+        elif subject == "opening":
+            name = "session.open"
         return self._drawing.start(name, self._ambient(under, facts), attributes, subject=subject)
 
     def _request(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
@@ -143,22 +152,24 @@ class Requests:
 
     def _ambient(self, under: Followed | None, facts: dict[str, Any]) -> Context:
         """What the program is doing; where it traces by other means, what it wrote into the `_meta` itself."""
-        meta, mark = facts.pop("meta", None), facts.pop("mark", None)
+        meta, about = facts.pop("meta", None), facts.pop("about", None)
         if under is not None:
-            return under.context
-        if mark is not None and propagation.span_of(told := propagation.extracted(mark)).is_valid:
-            return told
+            return under.inside
         current = otel.get_current()
-        if not propagation.span_of(current).is_valid and meta:
-            said = propagation.extracted(meta)
-            if propagation.span_of(said).is_valid:
-                return said
-        return current
+        if propagation.span_of(current).is_valid:
+            return current
+        said = propagation.extracted(meta)
+        if propagation.span_of(said).is_valid:
+            return said
+        return about.inside if isinstance(about, Followed) else current
 
     # -------------------------------------------------------------------------------------------- answering
     def _call(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
         self._draw_waits(facts.get("after"), facts.pop("waited", None) or {})
         parent, links = self._caller(under, facts)
+        task = self._tasks.named(facts.get("task", ""))
+        if task is not None:
+            links += linked(task.at, "task")
         return self._side(SpanKind.SERVER, parent, links, facts, subject)
 
     def _caller(self, under: Followed | None, facts: dict[str, Any]) -> tuple[Context, list[Link]]:
@@ -175,7 +186,7 @@ class Requests:
                 # The rounds of one call are one trace, whatever its client says of each.
                 parent = propagation.remote(before[0], parent)
         if parent is None and under is not None:
-            parent = under.context
+            parent = under.inside
         if (
             span.is_valid
             and parent is not said
@@ -225,9 +236,11 @@ class Requests:
             subject=subject,
             path=path,
             within_state=within,
+            waits=self._waits,
         )
         metrics.pending[keyed({names.INPUT_METHOD: method, names.SIDE: "asking"})] += 1
         metrics.waiting[path] = (method, waiting.began)
+        self._waits[path] = waiting
         return waiting
 
     def _draw_waits(self, mark: Any, waited: dict[str, tuple[str, str]]) -> None:

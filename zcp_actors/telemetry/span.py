@@ -41,6 +41,11 @@ class Followed:
     ended: bool = False
 
     @property
+    def inside(self) -> otel.Context:
+        """What is a part of it is begun in here."""
+        return self.context
+
+    @property
     def at(self) -> SpanContext:
         """What links and children name it by."""
         return self.span.get_span_context()

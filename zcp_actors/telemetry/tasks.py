@@ -17,7 +17,6 @@ from zcp_actors.telemetry import conventions as names
 from zcp_actors.telemetry import propagation
 from zcp_actors.telemetry.drawing import linked
 from zcp_actors.telemetry.metrics import keyed
-from zcp_actors.telemetry.requests import GAP, UNTRUSTED
 from zcp_actors.telemetry.span import Followed
 
 if TYPE_CHECKING:
@@ -26,20 +25,33 @@ if TYPE_CHECKING:
 
     from zcp_actors.telemetry.drawing import Drawing
 
-TERMINAL: Final = frozenset({"completed", "failed", "cancelled"})
+OPEN: Final = frozenset({"queued", "working", "input_required"})
+ENDED: Final = frozenset({"completed", "failed", "cancelled"})
+"""Whatever else a task moves to means that this process has no more to do with it."""
 
-LONG_SECONDS: Final = 900.0
-"""A task that may live longer than this has a trace of its own: nobody wants a request's trace to grow for hours."""
+GAP: Final = 1000
+"""Nanoseconds between two bars that follow each other: Jaeger's critical path passes over bars that touch."""
+
+UNTRUSTED: Final = otel.create_key("zcp-untrusted-caller")
+"""Set in the context of what an untrusted caller asked for: its tasks get traces of their own."""
+
+LONG_SECONDS: Final = 3600.0
+"""A task that is kept longer than this has a trace of its own: nobody wants a request's trace to grow for days. It is
+how long a task is kept when nobody says otherwise, so somebody meant this one to last."""
 
 
 @attrs.define(eq=False)
-class Drawn:
-    """One task."""
+class Task(Followed):
+    """One task. What its handler begins is a child of the task; what it waits for, of its status."""
 
-    whole: Followed
-    status: str
-    since: int
-    state: Followed
+    status: str = ""
+    since: int = 0
+    state: Followed | None = None
+
+    @property
+    def inside(self) -> Context:
+        """See `Followed`."""
+        return self.context if self.state is None else self.state.context
 
 
 class Tasks:
@@ -47,96 +59,115 @@ class Tasks:
 
     def __init__(self, drawing: Drawing, long_seconds: float) -> None:
         self._drawing, self._long = drawing, long_seconds
-        self._open: dict[str, Drawn] = {}
+        self._open: dict[str, Task] = {}
+        self._by_id: dict[str, Task] = {}
 
-    def following(self, path: str) -> Followed | None:
-        """What its work is a part of: its status now."""
-        drawn = self._open.get(path)
-        return None if drawn is None else drawn.state
+    def following(self, path: str) -> Task | None:
+        """The task at this path."""
+        return self._open.get(path)
+
+    def named(self, id: str) -> Task | None:
+        """The task of this id."""
+        return self._by_id.get(id)
 
     def moved(self, path: str, old: str, new: str, facts: dict[str, Any]) -> None:
         """A task is there, goes on, or ends."""
-        drawn = self._open.get(path)
-        if drawn is None:
-            if new not in TERMINAL:
-                self._open[path] = self._begun(path, old, new, facts)
+        task = self._open.get(path)
+        if task is None:
+            if new in OPEN:
+                task = self._open[path] = self._begun(path, old, facts)
+                self._by_id[task.attributes[names.TASK_ID]] = task
+                self._enter(task, old, new, task.began)
+            elif new in ENDED:
+                # What an earlier process left, and nobody will go on with.
+                task = self._begun(path, old, facts)
+                self._end(task, new, facts, task.began)
             return
-        now = max(self._drawing.clock.now(), drawn.since + 2 * GAP)
-        self._leave(drawn, now - GAP)
-        if new in TERMINAL:
-            del self._open[path]
-            self._end(drawn, new, facts, now)
+        now = max(self._drawing.clock.now(), task.since + 2 * GAP)
+        self._leave(task, now - GAP)
+        if new in OPEN:
+            self._enter(task, old, new, now)
         else:
-            drawn.status, drawn.since, drawn.state = new, now, self._state(drawn.whole, drawn.status, new, now)
-            self._drawing.metrics.tasks[self._key(drawn)] += 1
+            self._forget(path, task)
+            self._end(task, new, facts, now)
 
-    def _begun(self, path: str, old: str, new: str, facts: dict[str, Any]) -> Drawn:
+    def _forget(self, path: str, task: Task) -> None:
+        del self._open[path]
+        self._by_id.pop(task.attributes[names.TASK_ID], None)
+
+    def _begun(self, path: str, old: str, facts: dict[str, Any]) -> Task:
         method, target = facts.get("method", ""), facts.get("target", "")
-        told = {k: v for k, v in names.about(method, target).items() if k != names.METHOD}
-        told |= {names.TASK_ID: names.cut(str(facts.get("id", path))), **({names.RESUMED: True} if old else {})}
-        parent, links = self._creator(facts)
-        whole = self._drawing.start(f"task {names.cut(target)}".rstrip(), parent, told, links=links, subject="task")
-        state = self._state(whole, old, new, whole.began)
-        drawn = Drawn(whole, new, whole.began, state)
-        self._drawing.metrics.tasks[self._key(drawn)] += 1
-        return drawn
+        told = {name: value for name, value in names.about(method, target).items() if name != names.METHOD}
+        told[names.TASK_ID] = names.cut(str(facts.get("id", path)))
+        resumed = bool(old) or bool(facts.get("resumed"))
+        if resumed:
+            told[names.RESUMED] = True
+        parent, links = self._creator(facts, resumed=resumed)
+        name = f"task {names.cut(target)}" if target else "task"
+        return self._drawing.start_as(Task, name, parent, told, links=links, subject="task")
 
-    def _creator(self, facts: dict[str, Any]) -> tuple[Context, list[Link]]:
+    def _creator(self, facts: dict[str, Any], *, resumed: bool) -> tuple[Context, list[Link]]:
         """What it is a part of, or only linked to: what asked for it, here or in a process that is gone."""
-        before = propagation.read_mark(facts.get("trace"))
-        current = otel.get_current() if before is None else propagation.remote(before[0])
-        creator = propagation.span_of(current)
+        under = facts.get("under")
+        if resumed:
+            return otel.Context(), linked(propagation.span_of(propagation.extracted(facts.get("meta"))), "resumes")
+        current = under.context if isinstance(under, Followed) else otel.get_current()
         ttl = facts.get("ttl", 0.0)
-        alone = ttl is None or ttl > self._long or before is not None or otel.get_value(UNTRUSTED, current)
-        if alone:
-            return otel.Context(), linked(creator, "created_by" if before is None else "resumes")
+        if ttl is None or ttl > self._long or otel.get_value(UNTRUSTED, current):
+            return otel.Context(), linked(propagation.span_of(current), "created_by")
         return current, []
 
-    def _state(self, whole: Followed, old: str, new: str, at: int) -> Followed:
-        told: dict[str, Any] = {
-            key: whole.attributes[key] for key in (names.TASK_ID, names.TOOL) if key in whole.attributes
-        }
-        told |= {names.TASK_STATUS: new, names.TASK_PREVIOUS: old}
-        return self._drawing.start(f"task.{new}", whole.context, told, at=at, subject="task")
+    def _enter(self, task: Task, old: str, new: str, at: int) -> None:
+        told: dict[str, Any] = {names.TASK_STATUS: new, names.TASK_PREVIOUS: old}
+        told |= {name: task.attributes[name] for name in (names.TASK_ID, names.TOOL) if name in task.attributes}
+        task.status, task.since = new, at
+        task.state = self._drawing.start(f"task.{new}", task.context, told, at=at, subject="task")
+        self._drawing.metrics.tasks[self._key(task)] += 1
 
-    def _leave(self, drawn: Drawn, at: int) -> None:
-        drawn.state.ended = True
-        drawn.state.span.end(at)
-        metrics, key = self._drawing.metrics, self._key(drawn)
+    def _leave(self, task: Task, at: int) -> None:
+        if task.state is not None:
+            task.state.ended = True
+            task.state.span.end(at)
+        metrics, key = self._drawing.metrics, self._key(task)
         metrics.tasks[key] -= 1
-        metrics.seconds("zcp.task.state.duration", at - drawn.since, dict(key))
+        metrics.seconds("zcp.task.state.duration", at - task.since, dict(key))
 
-    def _end(self, drawn: Drawn, status: str, facts: dict[str, Any], at: int) -> None:
-        whole = drawn.whole
-        told = {names.TASK_STATUS: status}
+    def _end(self, task: Task, status: str, facts: dict[str, Any], at: int) -> None:
+        told: dict[str, Any] = {}
+        if status in ENDED:
+            told[names.TASK_STATUS] = status
+        else:
+            told |= {names.TASK_STATUS: task.status, names.TASK_LEFT: True}
         if status == "cancelled":
-            told |= {names.ERROR_TYPE: names.CANCELLED, names.CANCEL_REASON: str(facts.get("by") or "requestor")}
-            canceller = propagation.span_of(otel.get_current())
-            if canceller.span_id not in (whole.at.span_id, drawn.state.at.span_id):
-                self._drawing.link(whole.span, canceller, "cancelled_by")
-            target = {names.CANCEL_TARGET: "task", names.CANCEL_REASON: told[names.CANCEL_REASON]}
-            self._drawing.metrics.cancellations[keyed(target)] += 1
-        elif status == "failed" or facts.get("tool_error"):
-            kind = names.TOOL_ERROR if facts.get("tool_error") else str(facts.get("code") or facts.get("error") or "")
+            told |= self._cancelled(task, facts)
+        elif status == "failed" or facts.get("reports_error"):
+            kind = (
+                names.TOOL_ERROR if facts.get("reports_error") else str(facts.get("code") or facts.get("error") or "")
+            )
             told[names.ERROR_TYPE] = kind or names.OTHER
-            whole.span.set_status(StatusCode.ERROR, self._drawing.description({"message": facts.get("reason")}))
+            task.span.set_status(StatusCode.ERROR, self._drawing.description({"message": facts.get("reason")}))
         if self._drawing.content and facts.get("reason"):
             told[names.TASK_REASON] = str(facts["reason"])
-        whole.attributes.update(told)
-        whole.span.set_attributes(told)
-        whole.ended = True
-        whole.span.end(at)
+        task.attributes.update(told)
+        task.span.set_attributes(told)
+        task.ended = True
+        task.span.end(at)
 
-    def _key(self, drawn: Drawn) -> Any:
-        tool = drawn.whole.attributes.get(names.TOOL) or drawn.whole.attributes.get(names.TASK_KIND)
-        told = {names.TASK_STATUS: drawn.status}
+    def _cancelled(self, task: Task, facts: dict[str, Any]) -> dict[str, Any]:
+        by = self._drawing.metrics.named(str(facts.get("by") or "requestor"))
+        canceller = propagation.span_of(otel.get_current())
+        if canceller.span_id not in (task.at.span_id, task.state.at.span_id if task.state else 0):
+            self._drawing.link(task.span, canceller, "cancelled_by")
+        counted = {names.CANCEL_TARGET: "task", names.CANCEL_REASON: by}
+        self._drawing.metrics.cancellations[keyed(counted)] += 1
+        return {names.ERROR_TYPE: names.CANCELLED, names.CANCEL_REASON: by}
+
+    def _key(self, task: Task) -> Any:
+        tool = task.attributes.get(names.TOOL) or task.attributes.get(names.TASK_KIND)
+        told = {names.TASK_STATUS: task.status}
         return keyed({**told, names.TOOL: self._drawing.metrics.named(tool)} if tool else told)
 
     def close(self) -> None:
         """The runtime ends: what has not ended is shown as far as it came."""
-        for drawn in list(self._open.values()):
-            now = max(self._drawing.clock.now(), drawn.since + 2 * GAP)
-            self._leave(drawn, now - GAP)
-            drawn.whole.span.set_attributes({names.TASK_STATUS: drawn.status})
-            drawn.whole.span.end(now)
-        self._open.clear()
+        for path, task in list(self._open.items()):
+            self.moved(path, task.status, "left", {})

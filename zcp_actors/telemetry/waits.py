@@ -54,7 +54,7 @@ class Waits:
     def _place(self, facts: dict[str, Any]) -> Context:
         under, within = facts.get("under"), facts.get("within")
         if isinstance(under, Followed):
-            return under.context
+            return under.inside
         return otel.get_current() if within is None else within.run(otel.get_current)
 
     def moved(self, path: str, old: str, new: str, facts: dict[str, Any]) -> None:
