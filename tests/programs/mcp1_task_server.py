@@ -85,7 +85,7 @@ async def slow(seconds):
 
 async def reports(context):
     for step in (1, 2, 3):
-        await anyio.sleep(0.05)
+        await anyio.sleep(0.1)
         token = context.meta.progressToken if context.meta else None
         if token is not None:
             await context.session.send_progress_notification(token, step, 3, f"step {step}")

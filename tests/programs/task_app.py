@@ -81,7 +81,7 @@ async def required() -> str:
 @app.tool(task="optional")
 async def reports(ctx: Context) -> str:
     for step in (1, 2, 3):
-        await trio.sleep(0.05)
+        await trio.sleep(0.1)
         await ctx.progress(step, 3, f"step {step}")
     return "reported"
 

@@ -12,6 +12,7 @@ from task_conformance.talk import RELATED, Violation, shown
 
 if TYPE_CHECKING:
     from task_conformance.case import Case
+    from task_conformance.wires import JSON
 
 QUIET = 0.3
 """Seconds in which nothing more may come. A pause, because there is nothing to wait for."""
@@ -59,7 +60,7 @@ async def progress_goes_on_and_increases(case: Case) -> str | None:
     """After the CreateTaskResult."""
     token = f"goes-on-{len(case.talk.heard)}"
     task = await case.create("reports", _meta={"progressToken": token})
-    since = len(case.talk.heard)
+    since = next(at for at, each in enumerate(case.talk.heard) if _creates(each, task["taskId"]))
     await case.ended(task["taskId"])
     await trio.sleep(QUIET if case.talk.kind == "http" else 0)
     reports = [each for each in case.talk.notified("notifications/progress", since) if each["progressToken"] == token]
@@ -69,6 +70,11 @@ async def progress_goes_on_and_increases(case: Case) -> str | None:
         if after <= before:
             raise Violation(f"progress went from {before} to {after}")
     return f"{len(reports)} reports"
+
+
+def _creates(message: JSON, id: str) -> bool:
+    task = message.get("result", {}).get("task", {})
+    return isinstance(task, dict) and task.get("taskId") == id
 
 
 @check(28, "MUST", "progress stops at the end of the task", "reports")

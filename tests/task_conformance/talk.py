@@ -23,6 +23,9 @@ RELATED = "io.modelcontextprotocol/related-task"
 PATIENCE = 10.0
 """Seconds to wait for anything that must come; a server that needs longer for a poll does not work."""
 
+START_SECONDS = 20.0
+"""The same for the first reply: a process has to start, perhaps on a machine that is busy."""
+
 CAPABILITIES: JSON = {"elicitation": {"form": {}}, "sampling": {}}
 """What the judge can do for a server. It is no receiver of tasks."""
 ANSWERS: dict[str, JSON] = {
@@ -128,12 +131,14 @@ class Talk:
         """Introduce ourselves."""
         self._wire, self._nursery = wire, nursery
         hello = {"protocolVersion": VERSION, "capabilities": capabilities, "clientInfo": {"name": "j", "version": "1"}}
+        patience, self.patience = self.patience, max(self.patience, START_SECONDS)
         try:
             result = await self.result("initialize", hello)
         except Refused as refusal:
             raise Unreachable(f"initialize was answered with {refusal}") from refusal
         if result.get("protocolVersion") != VERSION:
             raise Unreachable(f"the server does not speak {VERSION}: {result.get('protocolVersion')}")
+        self.patience = patience
         self.capabilities = result.get("capabilities", {})
         await self.notify("notifications/initialized")
 

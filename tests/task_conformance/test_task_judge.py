@@ -91,7 +91,7 @@ MORE = [
 """Other mistakes that the same checks must notice."""
 
 
-def faulty(mistake, patience=1.0):
+def faulty(mistake, patience=2.0):
     command = (sys.executable, str(PROGRAMS / "faulty_task_server.py"), mistake)
     return open_target(read_manifest(MANIFESTS / "faulty.json"), command=command, patience=patience)
 
@@ -107,7 +107,7 @@ async def test_a_check_notices_the_mistake_it_is_there_for(check, mistake):
             verdict = await judged(BY_NAME[check], target)
 
     assert verdict.outcome == "failed"
-    assert verdict.remark
+    assert not verdict.remark.startswith(("no conversation", "it took longer"))
 
 
 async def test_a_server_that_makes_no_mistake_passes():

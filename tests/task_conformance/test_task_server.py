@@ -12,10 +12,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trio
 from interop.stage import open_stage
+from peers import PROGRAMS
 from served import serving
 from task_conformance.judge import IN_ORDER, judged
-from task_conformance.manifest import read_manifest
+from task_conformance.manifest import Manifest, read_manifest
 from task_conformance.ours import APP, SERVE, environment, served_over_http
 from task_conformance.target import open_target
 
@@ -75,3 +77,18 @@ def test_our_server_does_what_is_required(stage, check):
 
     expected = "not applicable" if check.name in OUT_OF_PLACE[stage.reached] else "passed"
     assert (verdict.outcome, verdict.remark if verdict.outcome != expected else "") == (expected, "")
+
+
+async def test_a_server_without_tasks_processes_a_call_as_ever_and_ignores_task(tmp_path):
+    """Requirement 2, of a server that declares nothing."""
+    command = (*SERVE[:-1], f"{PROGRAMS / 'asking_app.py'}:app")
+    with trio.fail_after(30):
+        async with open_target(Manifest(tools={}), command=command, environment=environment(tmp_path)) as target:
+            talk = await target.talk()
+            call = {"name": "speak", "arguments": {"text": "hello"}, "task": {"ttl": 1000}}
+            result = await talk.result("tools/call", call)
+            refused = await talk.refusal("tasks/get", {"taskId": "1"})
+
+    assert "tasks" not in talk.capabilities
+    assert result["content"][0]["text"] == "hello"
+    assert refused.code == -32601
