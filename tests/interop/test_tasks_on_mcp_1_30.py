@@ -118,7 +118,7 @@ def test_a_task_gives_the_result_of_the_plain_call(stage, host):
 
 def test_a_task_is_looked_at_and_listed_and_its_result_taken_by_its_id(stage, host):
     async def by_id():
-        handle = await host.client.call_tool_as_task("slow", {"seconds": 0.3})
+        handle = await host.client.call_tool_as_task("slow", {"seconds": 0.3}, ttl=60_000)
         first = await host.client.get_task(handle.id)
         listed = await host.client.list_tasks()
         result = await host.client.get_task_result(handle.id)

@@ -494,6 +494,20 @@ async def test_a_cancelled_task_says_so_and_why(era, nursery, autojump_clock):
         assert len(taken_back) == (0 if era == STATEFUL else 1)  # the listen stream's
 
 
+async def test_an_empty_result_of_a_cancelled_task_is_no_result(nursery, autojump_clock):
+    """Some servers answer the `tasks/result` that waited with a result that has nothing in it; so does mcp 1.30.0."""
+    async with task_server(STATEFUL) as (client, server):
+        server._outcome = lambda task: {"_meta": {"io.modelcontextprotocol/related-task": {"taskId": task.id}}}
+        handle = await client.call_tool_as_task("slow")
+        waiting = Waiting(nursery, handle.result)
+        await trio.sleep(1)
+        view = await handle.cancel()
+        await trio.sleep(1)
+
+        assert (view.status, handle.status) == ("cancelled", "cancelled")
+        assert isinstance(waiting.outcome, RequestCancelled)
+
+
 @both_eras
 async def test_cancelling_a_task_that_has_ended_changes_nothing(era, autojump_clock):
     """2025-11-25 answers -32602 (24), the newer generation an empty acknowledgement (45); one behaviour here."""

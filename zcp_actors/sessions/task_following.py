@@ -18,6 +18,7 @@ from zcp_actors.errors import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     MISSING_CAPABILITY,
+    InvalidResult,
     RequestCancelled,
     RequestTimeout,
     RPCError,
@@ -143,7 +144,14 @@ class Fetching(TaskJob):
             return
         if self._scope.cancelled_caught:
             raise RequestTimeout("tasks/result", session.timeouts.idle, "idle")
-        self.watch.fetched(task, shaped(task.origin.method, raw))
+        try:
+            result = shaped(task.origin.method, raw)
+        except InvalidResult:
+            await self.watch.poll(task)
+            if task.view.status != "cancelled":
+                raise  # only a task that was cancelled has no result, whatever its server then answers
+        else:
+            self.watch.fetched(task, result)
 
     def hurry(self) -> None:
         """The task has ended: the server has no reason to wait any more."""

@@ -44,7 +44,7 @@ class TaskMethods(Opening):
         name: str,
         arguments: Mapping[str, Any] | None = None,
         *,
-        ttl: int | None = 60_000,
+        ttl: int | None = None,
         poll_interval: int | None = None,
         profile: str | None = None,
         meta: Mapping[str, Any] | None = None,
