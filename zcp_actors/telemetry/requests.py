@@ -61,6 +61,15 @@ class Asked(Followed):
 
 
 @attrs.define(eq=False)
+class Wanting(Followed):
+    """What a caller here wants of a peer, over all requests that it takes: what the peer asks meanwhile goes on in it."""
+
+    def _end(self, outcome: str, facts: dict[str, Any]) -> None:
+        self.drawing.open_traces.closed(self.at)
+        self.close(outcome, facts)
+
+
+@attrs.define(eq=False)
 class Waiting(Followed):
     """The wait for an answer, at the side that asks."""
 
@@ -143,7 +152,9 @@ class Requests:
             attributes.pop(names.METHOD, None)
         elif subject == "opening":
             name = "session.open"
-        return self._drawing.start(name, self._ambient(under, facts), attributes, subject=subject)
+        wanting = self._drawing.start_as(Wanting, name, self._ambient(under, facts), attributes, subject=subject)
+        self._drawing.open_traces.opened(wanting.at)
+        return wanting
 
     def _request(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
         asked = self._side(SpanKind.CLIENT, self._ambient(under, facts), [], facts, subject)
