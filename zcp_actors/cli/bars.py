@@ -57,6 +57,10 @@ class Bars:
 
         return heard
 
+    def say(self, text: str) -> None:
+        """Print a line, above the bars if any are drawn."""
+        self._progress.console.print(Text(printable(text)), soft_wrap=True)
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Step aside while a person is asked something on the same terminal."""

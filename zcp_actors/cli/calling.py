@@ -23,6 +23,7 @@ from zcp_actors.cli.failure import FAILED
 from zcp_actors.cli.listing import all_tools
 from zcp_actors.cli.printing import print_result
 from zcp_actors.cli.target import client_of
+from zcp_actors.cli.task_call import call_as_task
 from zcp_actors.cli.terminal import Terminal, say
 from zcp_actors.cli.tracing import TraceOptions, Tracing, tracing
 from zcp_actors.errors import Refused, RequestTimeout
@@ -44,6 +45,7 @@ class CallOptions:
     answers: tuple[str, ...] = ()
     sample: str | None = None
     raw: bool = False
+    task: bool = False
     otlp: str | None = None
     trace_file: Path | None = None
 
@@ -70,6 +72,8 @@ async def _call(options: CallOptions, client: ZCPClientSession, bars: Bars, trac
     async with open_runtime(**traces.options):
         await _open(client, options.timeout)
         arguments = await _arguments(client, options)
+        if options.task:
+            return await call_as_task(client, options.tool, arguments, bars, options.timeout)
         heard = bars.listener(options.tool)
         return await client.call_tool(options.tool, arguments, timeouts=options.timeouts, on_progress=heard)
 

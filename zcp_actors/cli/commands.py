@@ -173,6 +173,7 @@ def tools(server: str, era: str | None, *, raw: bool) -> int:
 @click.option("--yes", is_flag=True, help="Accept every form the server asks to fill in, with its defaults.")
 @click.option("--answer", "answers", multiple=True, metavar="FIELD=VALUE", help="Accept forms, with this in the field.")
 @click.option("--sample", metavar="TEXT", help="Answer every sampling request with this text.")
+@click.option("--task", is_flag=True, help="Run the tool as a task, and show its status; Ctrl-C cancels the task.")
 @click.option("--raw", is_flag=True, help="Print the whole result as JSON.")
 @_OTLP
 @_TRACE_FILE
@@ -194,6 +195,7 @@ def call(**given: Any) -> int:
     Examples:
       zcp-actors call "python -m mcp_server_time" get_current_time --arg timezone=UTC
       zcp-actors call desk.py:app publish --arg topic=bees --answer headline=Buzz --sample "Bees."
+      zcp-actors call http://localhost:8000/mcp render --arg film=bees --task
     """  # noqa: D301 - as above
     from zcp_actors.cli.calling import CallOptions, call_tool
 
