@@ -62,7 +62,7 @@ class Asked(Followed):
 
 @attrs.define(eq=False)
 class Wanting(Followed):
-    """What a caller here wants of a peer, over all requests that it takes: what the peer asks meanwhile goes on in it."""
+    """What a caller wants of a peer, over all requests that it takes: what the peer asks meanwhile goes on in it."""
 
     def _end(self, outcome: str, facts: dict[str, Any]) -> None:
         self.drawing.open_traces.closed(self.at)
