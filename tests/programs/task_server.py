@@ -56,13 +56,15 @@ def made(log: Log, tools: list[str] | None = None, name: str = "Works") -> FastZ
         log.add("done", name)
         return name
 
-    async def wait(name: str, ctx: Context) -> str:
-        """An effect, a gate, and another effect."""
+    async def wait(name: str, ctx: Context, last: bool = True) -> str:
+        """An effect, a gate, and the last effect."""
         log.add("begun", name)
         try:
             await ctx.once("before", lambda: log.add("before", name))
+            log.add("waits", name)
             await log.gate(name)
-            await ctx.once("after", lambda: log.add("after", name))
+            if last:
+                await ctx.once("after", lambda: log.add("after", name))
         except BaseException:
             log.add("cut short", name)  # by its cancel, or by being told that it may not go on
             raise

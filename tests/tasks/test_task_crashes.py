@@ -306,7 +306,8 @@ class World:
 
     def told(self):
         uncertain = sum(bool(UNCERTAIN.search(each)) for each in self.seen.values())
-        return f"{len(self.killed)} kills, {len(self.created)} tasks, {uncertain} uncertain, recovered in {self.recovered:.2f} s"
+        tasks = f"{len(self.created)} tasks, {uncertain} uncertain"
+        return f"{len(self.killed)} kills, {tasks}, recovered in {self.recovered:.2f} s"
 
 
 def text_of(result):

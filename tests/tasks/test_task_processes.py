@@ -7,24 +7,16 @@ Sources: `ports.TaskStore`; MCP 2025-11-25 basic/utilities/tasks; SEP-2663.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sqlite3
-import sys
 import time
-from contextlib import AsyncExitStack
 
 import pytest
 import trio
-from peers import PROGRAMS
-from raw_peer import PREFIX, STATEFUL, STATELESS, Refused, http_peer, stdio_peer
-from served import serving
+from raw_peer import PREFIX, STATEFUL, STATELESS
+from task_servers import LEASE, open_world, refusal
 
 from zcp_actors.errors import INVALID_PARAMS
-
-LEASE = 0.5
-"""Seconds: a holder that is stopped, or dead, is replaced after this and a third of it."""
 
 HEARD_SECONDS = 0.25
 """Within which another process hears of a write (`ports.TaskStore.watch`)."""
@@ -32,82 +24,14 @@ HEARD_SECONDS = 0.25
 SCHEDULING_SECONDS = 1.0
 """What two shared cores may add to any measured time."""
 
-SERVER = str(PROGRAMS / "task_server.py")
 BOTH = pytest.mark.parametrize("era", [STATEFUL, STATELESS])
 WAYS = pytest.mark.parametrize("way", ["stdio", "http"])
 
 
-class World:
-    """A file, a log, and the servers that share them."""
-
-    def __init__(self, folder, nursery):
-        self.store, self.log = folder / "tasks.sqlite3", folder / "log"
-        self._nursery = nursery
-
-    async def server(self, era, way="stdio", *, lease=LEASE, tools="", app="Works", answer=None):
-        """A peer of a new server process."""
-        words = [sys.executable, SERVER, way, str(self.store), str(self.log), str(lease), tools, app]
-        return await self._nursery.start(self._live, words, era, way, answer)
-
-    async def servers(self, *eras, way="stdio", **options):
-        """The same, several at once."""
-        peers = {}
-
-        async def start(n, era):
-            peers[n] = await self.server(era, way, **options)
-
-        async with trio.open_nursery() as nursery:
-            for n, era in enumerate(eras):
-                nursery.start_soon(start, n, era)
-        return [peers[n] for n in range(len(eras))]
-
-    async def _live(self, words, era, way, answer, task_status):
-        async with AsyncExitStack() as stack:
-            if way == "stdio":
-                peer = await stack.enter_async_context(stdio_peer(words, era, answer))
-            else:
-                url = await stack.enter_async_context(serving(words))
-                peer = await stack.enter_async_context(http_peer(url, era, answer=answer))
-            task_status.started(peer)
-            await trio.sleep_forever()
-
-    def deeds(self, name, what=None):
-        """What handlers did under this name, in order."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        deeds = [json.loads(line) for line in lines]
-        return [deed for deed in deeds if deed["name"] == name and what in (None, deed["what"])]
-
-    async def deed(self, name, what, *, count=1):
-        """Wait until it was done so often; returns the last time."""
-        while len(deeds := self.deeds(name, what)) < count:  # noqa: ASYNC110 - another process did it
-            await trio.sleep(0.01)
-        return deeds[count - 1]
-
-    def open_gate(self, name):
-        """Let the handler of this name through."""
-        self.log.with_name(f"{self.log.name}.{name}").touch()
-
-    def row(self, id):
-        """Owner, fence and revision of a task, as the file has them."""
-        connection = sqlite3.connect(self.store)
-        try:
-            return connection.execute("SELECT owner, fence, revision FROM tasks WHERE id = ?", (id,)).fetchone()
-        finally:
-            connection.close()
-
-
 @pytest.fixture
 async def world(tmp_path):
-    async with trio.open_nursery() as nursery:
-        with trio.fail_after(60):
-            yield World(tmp_path, nursery)
-        nursery.cancel_scope.cancel()
-
-
-async def refusal(asking):
-    with pytest.raises(Refused) as refused:
-        await asking
-    return refused.value
+    async with open_world(tmp_path) as world:
+        yield world
 
 
 async def questions(peer, id):
@@ -127,7 +51,7 @@ async def test_a_process_that_does_not_run_a_task_tells_of_it_and_wakes_who_wait
 
     assert (await other.get(id))["status"] == "working"
     assert [each["taskId"] for each in (await other.ask("tasks/list"))["tasks"]] == [id]
-    await world.deed("g", "before")
+    await world.deed("g", "waits")
     waiter = await other.begin("tasks/result", {"taskId": id})
     world.open_gate("g")
     await other.until(lambda: waiter in other._replies)
@@ -148,7 +72,7 @@ async def test_a_process_that_does_not_run_a_task_tells_of_it_and_of_its_changes
     await other.until(lambda: other.notifications)
     assert other.notifications[0]["params"]["notifications"]["taskIds"] == [id]
     assert await other.ask("tasks/update", {"taskId": id, "inputResponses": {}})
-    await world.deed("g", "before")
+    await world.deed("g", "waits")
     world.open_gate("g")
 
     def told():
@@ -180,7 +104,7 @@ async def test_a_cancel_at_another_process_stands_at_once_and_ends_the_handler(w
     """2025-11-25: a receiver must set `cancelled` before it answers."""
     holder, other = await world.servers(era, era, way=way)
     id = await holder.create("wait", name="g")
-    await world.deed("g", "before")
+    await world.deed("g", "waits")
 
     cancelled = await other.cancel(id)
     replied = time.monotonic()
@@ -196,7 +120,7 @@ async def test_a_cancel_at_another_process_stands_at_once_and_ends_the_handler(w
 async def test_a_task_that_was_cancelled_at_one_process_cannot_be_cancelled_again_at_any(world):
     holder, other = await world.servers(STATEFUL, STATEFUL)
     id = await holder.create("wait", name="g")
-    await world.deed("g", "before")
+    await world.deed("g", "waits")
     await other.cancel(id)
 
     assert (await refusal(holder.cancel(id))).code == INVALID_PARAMS
@@ -210,7 +134,7 @@ async def test_cancels_reach_handlers_in_other_processes_within_what_is_promised
     ids = {f"g{n}": await holder.create("wait", name=f"g{n}") for n in range(10)}
     delays = []
     for name, id in ids.items():
-        await world.deed(name, "before")
+        await world.deed(name, "waits")
         await other.cancel(id)
         replied = time.monotonic()
         delays.append((await world.deed(name, "cut short"))["at"] - replied)
@@ -284,7 +208,7 @@ async def test_a_task_of_one_revision_is_answered_cancelled_and_read_in_the_othe
 async def test_a_process_takes_over_only_tasks_of_its_own_app_whose_handler_it_has(world):
     holder = await world.server(STATEFUL)
     gated, asking = await holder.create("wait", name="g"), await holder.create("ask", name="x", count=1)
-    await world.deed("g", "before")
+    await world.deed("g", "waits")
     await world.deed("x", "begun")
     holder.process.kill()
 
@@ -346,7 +270,7 @@ class Stopped:
 async def test_a_holder_that_was_stopped_past_its_lease_writes_nothing_and_does_nothing_more(world):
     holder, other = await world.servers(STATEFUL, STATEFUL)
     id = await holder.create("wait", name="g")
-    await world.deed("g", "before")
+    await world.deed("g", "waits")
 
     with Stopped(holder):
         taken = await world.deed("g", "begun", count=2)
@@ -368,7 +292,7 @@ async def test_a_holder_that_was_stopped_past_its_lease_writes_nothing_and_does_
 async def test_a_holder_that_wakes_while_another_runs_its_task_leaves_it_to_that_one(world):
     holder, other = await world.servers(STATEFUL, STATEFUL)
     id = await holder.create("wait", name="g")
-    await world.deed("g", "before")
+    await world.deed("g", "waits")
 
     with Stopped(holder):
         await world.deed("g", "begun", count=2)
@@ -386,7 +310,7 @@ async def test_a_stopped_holder_whom_nobody_replaces_goes_on_with_its_task(world
     """Its lease lapsed, and whatever it does about that, the task ends: nothing works for ever."""
     holder = await world.server(STATEFUL)
     id = await holder.create("wait", name="g")
-    await world.deed("g", "before")
+    await world.deed("g", "waits")
 
     with Stopped(holder):
         await trio.sleep(2 * LEASE)
@@ -399,7 +323,7 @@ async def test_a_stopped_holder_whom_nobody_replaces_goes_on_with_its_task(world
 async def test_a_process_that_ends_in_good_order_gives_its_tasks_back_before_their_lease_lapses(world):
     holder, other = await world.servers(STATEFUL, STATEFUL, lease=6)
     id = await holder.create("wait", name="g")
-    await world.deed("g", "before")
+    await world.deed("g", "waits")
     left = time.monotonic()
     await holder.process.stdin.aclose()
     taken = await world.deed("g", "begun", count=2)

@@ -12,9 +12,11 @@ import base64
 import binascii
 import hashlib
 import json
+import logging
+import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
-from zcp_actors.errors import InvalidParams, MethodNotFound
+from zcp_actors.errors import INTERNAL_ERROR, InvalidParams, MethodNotFound, RPCError
 from zcp_actors.protocol.capabilities import ANSWERS
 from zcp_actors.protocol.tasks import Place, TaskPolicy
 from zcp_actors.tasks.asking import Bringer
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
     from zcp_actors.sessions.context import Context
     from zcp_actors.tasks.service import TaskService
 
+log = logging.getLogger("zcp_actors.tasks")
+
+BAD_STORE = "the server's task store cannot be read, or written, at the moment: try again later"
+"""What a client is told; why is the operator's affair, and in the log."""
+
 AT_ONCE = TaskPolicy(support="required", after=0.0)
 MAX_CURSOR = 256
 """Characters of a cursor that are looked at; ours have some 80."""
@@ -37,7 +44,11 @@ async def serve(service: TaskService, context: Context, method: str, params: Any
     own = _OWN.get(method)
     if own is None:
         return await service.app.handle(context, method, params)
-    return await own(service, context, params)
+    try:
+        return await own(service, context, params)
+    except sqlite3.Error as error:
+        log.error("%s of %s: %s", method, service.app.name, error)  # noqa: TRY400 - a bad disk has many callers
+        raise RPCError(INTERNAL_ERROR, BAD_STORE) from error
 
 
 # ------------------------------------------------------------------------------------------------ what becomes a task

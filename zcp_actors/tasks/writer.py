@@ -4,8 +4,9 @@ One SQLite file, written by one thread of its own.
 Owns the connection, the thread and the grouping of writes: what waits while one commit is on its way to the disk shares
 the next. Refuses to know tables; stores bring their work as functions of the connection, and their chores, which are
 done after each group and while nothing is queued.
-The rule that keeps it honest: nobody is told that a write is done before the disk has it (`synchronous=FULL`). Works
-that only read cost no such wait: those at the head of a group are told before the writes behind them begin.
+The rule that keeps it honest: nobody is told that a write is done before the disk has it (`synchronous=FULL`), under
+the name by which it will be looked for. Works that only read cost no such wait: those at the head of a group are told
+before the writes behind them begin.
 
 The thread is not one of trio's: those are lent to users' plain functions, and when all are busy a write must not wait.
 A waiter that is cancelled leaves; its work is done all the same, in its place, and nobody hears of the result.
@@ -99,6 +100,8 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._closing = False
         self._ended = trio.Event()
+        self._file: tuple[int, int] | None = None
+        """What the path named when it was opened."""
         self.commits = 0
         """Commits so far that wrote something; fewer than works when they came together."""
 
@@ -176,6 +179,7 @@ class Writer:
     def _live(self, opening: Order, token: trio.lowlevel.TrioToken) -> None:
         try:
             connection = self._open()
+            self._file = _identity(self.path)
         except (OSError, sqlite3.Error, StartFailed) as error:
             opening.failed, opening.outcome = True, _start_failed(self.path, error)
             _tell(token, [opening])
@@ -241,6 +245,7 @@ class Writer:
         """Do these works in one transaction. Did it write?"""
         changes = connection.total_changes
         try:
+            self._ensure_there()
             connection.execute("BEGIN" if all(order.reads for order in group) else "BEGIN IMMEDIATE")
             for order in group:
                 _do(connection, order)
@@ -251,6 +256,7 @@ class Writer:
                     connection.execute("ROLLBACK")
             for order in group:
                 order.failed, order.outcome = True, error
+            self._read_alone(connection, group)
             return False
         for order in group:
             if order.kept is not None and not order.failed:
@@ -258,6 +264,29 @@ class Writer:
         wrote = connection.total_changes != changes
         self.commits += wrote
         return wrote
+
+    def _read_alone(self, connection: sqlite3.Connection, group: list[Order]) -> None:
+        """A disk that takes no writes may well be read: those that came behind the writes need not fail with them."""
+        reads = [order for order in group if order.reads]
+        if reads and len(reads) < len(group):
+            for order in reads:
+                order.failed = False
+            self._commit(connection, reads)
+
+    def _ensure_there(self) -> None:
+        """What is written to a file without a name dies with this process, so nobody may be told that it is kept."""
+        if _identity(self.path) != self._file:
+            raise sqlite3.OperationalError(
+                f"the store {self.path} was deleted, or replaced, while in use: put it back, or restart the server"
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _make_private(path: Path) -> None:

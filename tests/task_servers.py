@@ -1,0 +1,92 @@
+"""Server processes that share one file of tasks, raw clients of them, and what their handlers did."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+import trio
+from peers import PROGRAMS
+from raw_peer import Refused, http_peer, stdio_peer
+from served import serving
+
+SERVER = str(PROGRAMS / "task_server.py")
+LEASE = 0.5
+"""Seconds: a holder that is stopped, or dead, is replaced after this and a third of it."""
+
+
+@asynccontextmanager
+async def open_world(folder):
+    """A file, and a guard."""
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(60):
+            yield World(folder, nursery)
+        nursery.cancel_scope.cancel()
+
+
+class World:
+    """A file, a log, and the servers that share them."""
+
+    def __init__(self, folder, nursery):
+        self.store, self.log = folder / "tasks.sqlite3", folder / "log"
+        self._nursery = nursery
+
+    async def server(self, era, way="stdio", *, lease=LEASE, tools="", app="Works", answer=None):
+        """A peer of a new server process."""
+        words = [sys.executable, SERVER, way, str(self.store), str(self.log), str(lease), tools, app]
+        return await self._nursery.start(self._live, words, era, way, answer)
+
+    async def servers(self, *eras, way="stdio", **options):
+        """The same, several at once."""
+        peers = {}
+
+        async def start(n, era):
+            peers[n] = await self.server(era, way, **options)
+
+        async with trio.open_nursery() as nursery:
+            for n, era in enumerate(eras):
+                nursery.start_soon(start, n, era)
+        return [peers[n] for n in range(len(eras))]
+
+    async def _live(self, words, era, way, answer, task_status):
+        async with AsyncExitStack() as stack:
+            if way == "stdio":
+                peer = await stack.enter_async_context(stdio_peer(words, era, answer))
+            else:
+                url = await stack.enter_async_context(serving(words))
+                peer = await stack.enter_async_context(http_peer(url, era, answer=answer))
+            task_status.started(peer)
+            await trio.sleep_forever()
+
+    def deeds(self, name, what=None):
+        """What handlers did under this name, in order."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        deeds = [json.loads(line) for line in lines]
+        return [deed for deed in deeds if deed["name"] == name and what in (None, deed["what"])]
+
+    async def deed(self, name, what, *, count=1):
+        """Wait until it was done so often; returns the last time."""
+        while len(deeds := self.deeds(name, what)) < count:  # noqa: ASYNC110 - another process did it
+            await trio.sleep(0.01)
+        return deeds[count - 1]
+
+    def open_gate(self, name):
+        """Let the handler of this name through."""
+        self.log.with_name(f"{self.log.name}.{name}").touch()
+
+    def row(self, id):
+        """Owner, fence and revision of a task, as the file has them."""
+        connection = sqlite3.connect(self.store)
+        try:
+            return connection.execute("SELECT owner, fence, revision FROM tasks WHERE id = ?", (id,)).fetchone()
+        finally:
+            connection.close()
+
+
+async def refusal(asking):
+    with pytest.raises(Refused) as refused:
+        await asking
+    return refused.value
