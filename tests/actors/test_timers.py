@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from zcp_actors.actors import Actor, Timers, open_runtime
+from zcp_actors.actors.timers import FEW
 
 
 class Steps(trio.abc.Instrument):
@@ -98,8 +99,8 @@ async def test_timers_fire_in_a_context_that_is_not_the_next_ones(autojump_clock
     assert seen == ["clean", "clean"]
 
 
-@given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=60), st.integers())
-def test_disarmed_entries_never_exceed_half_of_the_heap(entries, seed):
+@given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=300), st.integers())
+def test_disarmed_entries_beyond_a_few_never_exceed_half_of_the_heap(entries, seed):
     timers, armed = Timers(), []
     order = random.Random(seed)
     for deadline, disarm in entries:
@@ -107,10 +108,10 @@ def test_disarmed_entries_never_exceed_half_of_the_heap(entries, seed):
         if disarm:
             armed.pop(order.randrange(len(armed))).disarm()
         assert len(timers) == len(armed)
-        assert timers.stale * 2 <= len(timers._heap)
+        assert timers.stale <= max(FEW, len(timers._heap) // 2)
     for timer in armed:
         timer.disarm()
-    assert len(timers._heap) == 0
+    assert len(timers._heap) <= FEW
 
 
 class Alarm(Actor):

@@ -20,6 +20,7 @@ from zcp_actors.actors.reply import Reply, checkpoint
 from zcp_actors.errors import ActorStopped, AskTimeout, MailboxFull, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextvars import Context
 
     from zcp_actors.actors.ref import Ref
@@ -85,6 +86,22 @@ class Cell(Host, Generic[M]):
     def submit(self, job: Job, context: Context | None = None) -> None:
         """Run a job below this cell; it is cancelled when this cell ends."""
         self.me._runtime.workers.submit(job, self, context)
+
+    def step_now(self, act: Callable[..., object], *arguments: Any) -> bool:
+        """Do something of its own as a step, now. False, and nothing is done, in the middle of a step or of an ending.
+
+        The way for decisions that were made outside of a step: it costs no message.
+        """
+        if self._state != _IDLE or self.me._runtime.traces:
+            return False
+        self._state = _STEPPING
+        try:
+            act(*arguments)
+        except Exception as error:
+            self._crashed(error)
+        finally:
+            self._leave_step()
+        return True
 
     # For its owner
     def step(self, message: M) -> Any:

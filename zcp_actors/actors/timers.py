@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 BURST = 500
 """Timers fired between two checkpoints: at a few microseconds each, well under the 5 ms that latency can spare."""
 
+FEW = 64
+"""Disarmed entries that are not worth sweeping, some 10 KiB: a nearly empty heap is not rebuilt at every call."""
+
 
 class Timer:
     """A callback that is due at `deadline`, unless it is disarmed before."""
@@ -50,7 +53,7 @@ _Entry: TypeAlias = "tuple[float, int, Timer]"
 
 
 class Timers:
-    """The deadline heap. Entries leave it lazily; those disarmed never make up more than half of it."""
+    """The deadline heap. Entries leave it lazily; beyond a few, those disarmed never make up more than half of it."""
 
     __slots__ = ("_context", "_heap", "_nap", "_serial", "_stale", "_virtual")
 
@@ -67,7 +70,7 @@ class Timers:
 
     @property
     def stale(self) -> int:
-        """Entries that are disarmed and not yet swept out of the heap: at most half of it."""
+        """Entries that are disarmed and not yet swept out of the heap: at most half of it, or `FEW`."""
         return self._stale
 
     def at(self, deadline: float, callback: Callable[[], object]) -> Timer:
@@ -93,7 +96,7 @@ class Timers:
             return
         self._stale += 1
         heap = self._heap
-        if self._stale * 2 > len(heap):
+        if self._stale > FEW and self._stale * 2 > len(heap):
             self._heap = heap = [entry for entry in heap if entry[2]._callback is not None] if len(self) else []
             heapq.heapify(heap)
             self._stale = 0

@@ -51,6 +51,9 @@ As long as our own clients take at most (`Policy`); a client that never answers 
 UNSTABLE = frozenset({"_meta", "elicitationId"})
 """Parts of a question's params that differ between rounds without making it another question."""
 
+CUT_OFF = CallEnding("the handler was cancelled")
+"""The outcome of a run that has none. A value: it is never raised."""
+
 
 class Call(Job):
     """A handler at work. One object for each run: a replay is another run of the same served call."""
@@ -82,7 +85,7 @@ class Call(Job):
     async def run(self) -> None:
         """Run the handler and report its end, whatever it is, in one synchronous step."""
         self._task = trio.lowlevel.current_task()
-        outcome: Any = CallEnding("the handler was cancelled")
+        outcome: Any = CUT_OFF
         try:
             outcome = await self.session.handle(Context(self), self.served.method, self.served.params)
         except (RPCError, HandlerError) as error:
@@ -99,7 +102,7 @@ class Call(Job):
     def ended(self, exit: Exit) -> None:
         """Report the end of a run that was cancelled before it began, too."""
         if self._task is None:
-            self.session.call_ended(self, CallEnding("the handler was cancelled"))
+            self.session.call_ended(self, CUT_OFF)
 
     def suspend(self) -> None:
         """End this run because its question travels to the client.

@@ -44,7 +44,7 @@ from zcp_actors.sessions.timeouts import Patience, Timeouts
 from zcp_actors.wire import ErrorResponse, Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from zcp_actors.actors import Timer
     from zcp_actors.errors import InvalidMessage
@@ -270,11 +270,14 @@ class ClientSession(Cell["Message | Decided"]):
     # -------------------------------------------------------------------------------------------- performing
     def _perform(self, effects: list[Effect]) -> None:
         for effect in effects:
+            # The two of every call, told apart without looking into them.
+            if type(effect) is Send:
+                self._write(effect.message, effect.call)
+                continue
+            if type(effect) is Settle:
+                settle(effect.sent.slot.reply, effect.outcome)
+                continue
             match effect:
-                case Send(message, call):
-                    self._write(message, call)
-                case Settle(sent, outcome):
-                    settle(sent.slot.reply, outcome)
                 case Progress(sent, params):
                     self._progressed(sent.slot, params)
                 case Pend(question):
@@ -290,7 +293,7 @@ class ClientSession(Cell["Message | Decided"]):
 
     def perform(self, effects: list[Effect]) -> None:
         """Perform what was decided outside of a step; a session that is ending performs nothing more."""
-        if effects:
+        if effects and not self.step_now(self._perform, effects):
             self.tell(Decided(effects))
 
     def _write(self, message: Message, call: int | str | None) -> None:
@@ -316,19 +319,26 @@ class ClientSession(Cell["Message | Decided"]):
                 self._write(instead, message.id)
 
     # -------------------------------------------------------------------------------------------- requests
-    async def request(
+    def request(
         self,
         method: str,
         params: Model,
         *,
         timeouts: Timeouts | None = None,
         on_progress: Callable[[Any], Any] | None = None,
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """Ask the server and wait for the result model, over as many rounds as it takes.
 
         Raises `RPCError` (the server's), `RequestTimeout`, `ConnectionLost`, `SessionClosed`, `InvalidResult`,
         `Overloaded`. On cancel the server is told in the same step, and open questions of this request are withdrawn.
         """
+        if self.state is State.READY and self.connection is not None and not self.connection.full:
+            return self.exchange(method, params, timeouts or self.timeouts, on_progress)
+        return self._request_later(method, params, timeouts, on_progress)
+
+    async def _request_later(
+        self, method: str, params: Model, timeouts: Timeouts | None, on_progress: Callable[[Any], Any] | None
+    ) -> Any:
         if self.state is not State.READY:
             await self.ready(None if timeouts is None else timeouts.idle)
         assert self.connection is not None

@@ -174,11 +174,14 @@ class ServerSession(Cell["Message | Decided | Changed"]):
     # -------------------------------------------------------------------------------------------- performing
     def _perform(self, automaton: Server, effects: list[Effect]) -> None:
         for effect in effects:
+            # The two of every call, told apart without looking into them.
+            if type(effect) is Send:
+                self._write(effect.message, effect.call)
+                continue
+            if type(effect) is Start:
+                self._start(automaton, effect.call)
+                continue
             match effect:
-                case Send(message, call):
-                    self._write(message, call)
-                case Start(served):
-                    self._start(automaton, served)
                 case Answer(slot, outcome):
                     settle(slot, outcome)
                 case Cancel(served, reason):
@@ -348,7 +351,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def _act(self, automaton: Server, effects: list[Effect]) -> None:
         """Perform what was decided outside of a step; a session that is ending performs nothing more."""
-        if effects:
+        if effects and not self.step_now(self._perform, automaton, effects):
             self.tell(Decided(automaton, effects))
 
     def _moved_call(self, served: Served, old: str, new: str) -> None:

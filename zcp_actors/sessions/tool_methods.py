@@ -96,10 +96,10 @@ class ToolMethods(TaskMethods):
         demanded = self._listed.task_support(name) == "required" and self._runs_tools_as_tasks
         params = self._call(name, arguments, task=TaskMetadata() if demanded else None, **options)
         session = self._open_session()
-        call = TaskCall(session, timeouts)
+        limited = None if timeouts is None else TaskCall(session, timeouts)
         told = await session.request("tools/call", params, timeouts=timeouts, on_progress=on_progress)
         if isinstance(told, CREATED):
-            result: CallToolResult = await call.complete(told, params)
+            result: CallToolResult = await (limited or TaskCall(session, None)).complete(told, params)
             return result
         self._listed.check(name, told)
         return told  # type: ignore[no-any-return]  # the dialect's result of this method
