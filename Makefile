@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-environment conformance task-conformance lint clean constraints
+.PHONY: help demo bench test test-environment conformance task-conformance lint clean constraints
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 demo: $(VENV)/.has-demo ## Install into .venv and run the demo
 	@$(BIN)/zcp-actors demo
+
+bench: $(VENV)/.has-bench ## Install the peers and measure beside them (half an hour): ARGS="--quick", "--case NAME", "--list", ...
+	@$(BIN)/python -m benchmarks --peers all $(ARGS)
 
 test: test-environment ## Install into .venv and run the tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zcp_actors.cli.bench import bench
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -261,3 +263,6 @@ def join(out: Path, files: tuple[Path, ...]) -> int:
     from zcp_actors.cli.trace_join import join_files
 
     return join_files(out, files)
+
+
+program.add_command(bench)

@@ -1,0 +1,89 @@
+"""
+What a case is: one file under `cases/` that says so.
+
+A case names what it measures in a sentence, the measures it takes, and the variants that are measured, each a program
+run as a process of its own. Adding a case is adding a file there that has a `CASE`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import attrs
+
+from benchmarks import cases as folder
+from benchmarks.targets import Target
+
+
+@attrs.frozen
+class Measure:
+    """One thing that is measured, of every variant."""
+
+    name: str
+    says: str
+    unit: str = "µs"
+    better: str = "p50"
+    """By what variants are compared: "p50" of the samples, less is better; "rate", more is better."""
+    seconds: float = 0.7
+    """How long to measure; 0 for what is done once."""
+    warm: float = 0.3
+
+
+@attrs.frozen
+class Variant:
+    """One program that is measured."""
+
+    name: str
+    program: str
+    """A file under `programs/`."""
+    words: tuple[str, ...] = ()
+    env: str = "ours"
+    """Which environment it runs in: see `environments`."""
+    quick: bool = True
+    """Whether `--quick` runs it."""
+    only: frozenset[str] | None = None
+    """The measures that it can take; None: all."""
+    note: str = ""
+    """What a reader must know to judge its figures."""
+
+    @property
+    def kind(self) -> str:
+        """Ours, a peer, or a floor."""
+        return "floor" if self.name.startswith("floor") else "ours" if self.name.startswith("ours") else "peer"
+
+    def takes(self, measure: Measure) -> bool:
+        """Tell whether it can take this measure."""
+        return self.only is None or measure.name in self.only
+
+
+@attrs.frozen
+class Case:
+    """What is measured, how and of whom."""
+
+    name: str
+    title: str
+    says: str
+    measures: tuple[Measure, ...]
+    variants: tuple[Variant, ...]
+    peer: str = ""
+    """The variant that ratios are to."""
+    floor: str = ""
+    """The variant that is the least there can be."""
+    quick: bool = False
+    """Whether `--quick` runs it."""
+    targets: tuple[Target, ...] = ()
+    """Further ones than those in `targets.py`."""
+
+
+def all_cases() -> dict[str, Case]:
+    """Every case there is, by name, in the order of the files' numbers."""
+    found = {}
+    for each in sorted(pkgutil.iter_modules(folder.__path__), key=lambda module: module.name):
+        case: Case = importlib.import_module(f"benchmarks.cases.{each.name}").CASE
+        found[case.name] = case
+    return found
+
+
+ONE = Measure("one", "one after another")
+HUNDRED = Measure("hundred", "100 at once", better="rate")

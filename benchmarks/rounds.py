@@ -1,0 +1,100 @@
+"""
+The rounds of a case: A B A B ..., each variant a fresh process, in an order that a seed turns.
+
+Owns the order and what was reported. Refuses to judge.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from benchmarks.case import Case, Measure, Variant
+from benchmarks.environments import AbsentError, command
+from benchmarks.figures import Round
+from benchmarks.process import Worker, WorkerFailed
+
+SEED = 20261121
+"""Of the turning of the order: the same run twice has the same order twice."""
+QUICK_SHARE = 0.3
+"""Of a measure's time, in a quick run."""
+
+
+@attrs.frozen
+class Options:
+    """How a run is made."""
+
+    rounds: int = 5
+    quick: bool = False
+    peers: bool = True
+    nice: int = 0
+
+
+@attrs.define
+class Outcome:
+    """What became of one case."""
+
+    case: Case
+    rounds: dict[tuple[str, str], dict[int, Round]] = attrs.field(factory=lambda: defaultdict(dict))
+    """(variant, measure) to the rounds that gave a figure, by number."""
+    absent: dict[str, str] = attrs.field(factory=dict)
+    """Variant to why it was not measured, or what went wrong."""
+    facts: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+
+    @property
+    def measured(self) -> list[Variant]:
+        """The variants that gave a figure, as the case lists them."""
+        return [each for each in self.case.variants if any(name == each.name for name, _ in self.rounds)]
+
+    def taken(self) -> list[Measure]:
+        """The measures that somebody has a figure of."""
+        return [each for each in self.case.measures if any(name == each.name for _, name in self.rounds)]
+
+
+def chosen(case: Case, options: Options) -> list[Variant]:
+    """The variants that this run measures."""
+    return [
+        each for each in case.variants if (options.peers or each.kind != "peer") and (each.quick or not options.quick)
+    ]
+
+
+def turned(variants: list[Variant], number: int) -> list[Variant]:
+    """The order of one round: everybody is first as often as the others."""
+    order = list(variants)
+    random.Random(SEED).shuffle(order)
+    shift = number % len(order) if order else 0
+    return order[shift:] + order[:shift]
+
+
+def run(case: Case, options: Options, step: Callable[[str], None]) -> Outcome:
+    """Run all rounds of a case; `step` is called with the name of each variant before it runs."""
+    outcome = Outcome(case)
+    for number in range(options.rounds):
+        for variant in turned(chosen(case, options), number):
+            step(variant.name)
+            if variant.name not in outcome.absent:
+                _one_process(outcome, variant, number, options)
+    return outcome
+
+
+def _one_process(outcome: Outcome, variant: Variant, number: int, options: Options) -> None:
+    try:
+        argv = [*command(variant.env, variant.program), *variant.words]
+        with Worker(argv, nice=options.nice) as worker:
+            outcome.facts[variant.name] = worker.facts
+            for order, measure in orders(outcome.case, variant, options):
+                outcome.rounds[variant.name, measure.name][number] = Round.of(worker.measure(order))
+    except (AbsentError, WorkerFailed, OSError) as error:
+        outcome.absent[variant.name] = str(error)
+
+
+def orders(case: Case, variant: Variant, options: Options) -> Iterator[tuple[dict[str, Any], Measure]]:
+    """What a process is asked for."""
+    share = QUICK_SHARE if options.quick else 1.0
+    for measure in case.measures:
+        if variant.takes(measure):
+            yield {"measure": measure.name, "warm": measure.warm * share, "seconds": measure.seconds * share}, measure

@@ -1,0 +1,112 @@
+"""
+Results for people: a table for each case, and the targets, in the terminal and as Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.case import Measure, Variant
+from benchmarks.figures import figure, spread, times_better
+from benchmarks.judged import Judgement, judged
+from benchmarks.rounds import Outcome
+
+HEADS = ("", "p50", "p99", "CPU µs", "per s", "± rounds", "× peer", "× floor")
+
+
+def number(value: float | None) -> str:
+    """A figure with three digits that mean something."""
+    if value is None:
+        return "–"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}".replace(",", " ")
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def rows(outcome: Outcome, measure: Measure) -> Iterator[tuple[Variant, list[str]]]:
+    """One row for each variant that has figures of this measure."""
+    peer = outcome.rounds.get((outcome.case.peer, measure.name), {})
+    floor = outcome.rounds.get((outcome.case.floor, measure.name), {})
+    for variant in outcome.measured:
+        rounds = outcome.rounds.get((variant.name, measure.name))
+        if not rounds:
+            continue
+        listed = list(rounds.values())
+        to_peer = times_better(rounds, peer, measure.better)
+        to_floor = times_better(floor, rounds, measure.better)
+        single = all(each.count == 1 for each in listed)
+        yield (
+            variant,
+            [
+                number(figure(listed, "p50")),
+                "" if single else number(figure(listed, "p99")),
+                "" if single else number(figure(listed, "cpu")),
+                "" if single else number(figure(listed, "rate")),
+                f"{spread(listed, measure.better):.0%}",
+                number(to_peer) if to_peer else "",
+                number(to_floor) if to_floor else "",
+            ],
+        )
+
+
+def draw(console: Console, outcome: Outcome) -> None:
+    """One table for each measure of a case."""
+    for measure in outcome.taken():
+        head = f"{outcome.case.title}: {measure.says} ({measure.unit})"
+        table = Table(title=head, title_justify="left", title_style="bold")
+        for name in HEADS:
+            table.add_column(name, justify="left" if not name else "right", no_wrap=True)
+        for variant, cells in rows(outcome, measure):
+            style = {"ours": "bold green", "floor": "dim", "peer": ""}[variant.kind]
+            table.add_row(variant.name, *cells, style=style)
+        console.print(table)
+    for name, why in outcome.absent.items():
+        console.print(f"  [yellow]absent[/] {name}: {why}", highlight=False)
+
+
+def draw_targets(console: Console, judgements: list[Judgement]) -> None:
+    """Every target, with what came."""
+    if not judgements:
+        return
+    table = Table(title="Targets", title_justify="left", title_style="bold")
+    for name in ("case", "measure", "of", "target", "measured", "", "stretch"):
+        table.add_column(name, justify="right" if name == "measured" else "left")
+    styles = {"met": "green", "not met": "red", "not measured": "dim"}
+    for each in judgements:
+        target = each.target
+        cells = [target.case, target.measure, target.variant, target.text, number(each.figure), each.verdict]
+        table.add_row(*cells, target.stretch, style=styles[each.verdict])
+    console.print(table)
+    met = sum(each.met is True for each in judgements)
+    console.print(
+        f"{met} of {len(judgements)} targets met, {sum(each.met is None for each in judgements)} not measured"
+    )
+
+
+def markdown(outcome: Outcome) -> str:
+    """The tables of a case."""
+    lines = []
+    for measure in outcome.taken():
+        lines += [f"**{outcome.case.title}: {measure.says}** ({measure.unit})", "", "| " + " | ".join(HEADS) + " |",
+                  "|---|" + "--:|" * (len(HEADS) - 1)]  # fmt: skip
+        for variant, cells in rows(outcome, measure):
+            name = f"**{variant.name}**" if variant.kind == "ours" else variant.name
+            lines.append("| " + " | ".join([name, *cells]) + " |")
+        lines.append("")
+    lines += [f"Absent: {name} ({why})." for name, why in outcome.absent.items()]
+    return "\n".join(lines)
+
+
+def markdown_targets(outcomes: list[Outcome]) -> str:
+    """The targets of several cases."""
+    lines = ["| case | measure | of | target | measured | | stretch |", "|---|---|---|---|--:|---|---|"]
+    for each in (judgement for outcome in outcomes for judgement in judged(outcome)):
+        target = each.target
+        lines.append(
+            f"| {target.case} | {target.measure} | {target.variant} | {target.text} | {number(each.figure)} "
+            f"| {each.verdict} | {target.stretch} |"
+        )
+    return "\n".join(lines)
