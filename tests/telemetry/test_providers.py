@@ -150,7 +150,7 @@ async def test_an_exporter_that_hangs_holds_up_neither_calls_nor_the_end():
         await trio.to_thread.run_sync(provider.shutdown)
 
 
-async def test_a_flush_goes_on_while_being_cancelled_and_ends_within_its_time(autojump_clock):
+async def test_a_flush_goes_on_while_being_cancelled_and_ends_within_its_time():
     class Slow:
         done = False
 

@@ -8,6 +8,7 @@ Own constants, because the published ones are marked as moved.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 METHOD: Final = "mcp.method.name"
@@ -77,11 +78,16 @@ NAME_LENGTH: Final = 128
 """Characters of a peer's name for something that become part of a span's; the specification's limit for tools."""
 
 
+KEPT: Final = 1000
+"""Requests whose words are kept made: a server lists fewer targets, and each is a few hundred bytes."""
+
+
 def cut(name: str) -> str:
     """A name that a peer chose, short enough to be shown."""
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
 
 
+@lru_cache(KEPT)
 def span_name(method: str, target: str) -> str:
     """`{method} {target}` where the target is of low cardinality, else the method."""
     return f"{method} {cut(target)}" if target and method in TARGETS else method
@@ -89,6 +95,11 @@ def span_name(method: str, target: str) -> str:
 
 def about(method: str, target: str) -> dict[str, Any]:
     """What the conventions say of a request by its method and target."""
+    return dict(_about(method, target))
+
+
+@lru_cache(KEPT)
+def _about(method: str, target: str) -> dict[str, Any]:
     attributes: dict[str, Any] = {METHOD: cut(method)}
     named = TARGETS.get(method)
     if target and named is not None:

@@ -132,9 +132,12 @@ class Drawing:
         """The facts that are attributes, under their names."""
         told: dict[str, Any] = {}
         for fact, value in facts.items():
-            name = ATTRIBUTES.get(fact) or (CONTENT.get(fact) if self.content else None)
-            if name is not None and value not in (None, ""):
-                told[name] = shown(value) if fact in CONTENT else names.cut(str(value)) if fact in TEXTS else value
+            name = ATTRIBUTES.get(fact)
+            if name is None:
+                if self.content and fact in CONTENT:
+                    told[CONTENT[fact]] = shown(value)
+            elif value is not None and value != "":
+                told[name] = names.cut(str(value)) if fact in TEXTS else value
         return told
 
     def description(self, facts: Mapping[str, Any]) -> str | None:
