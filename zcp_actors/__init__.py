@@ -34,6 +34,7 @@ from zcp_actors.sessions import TaskHandle as TaskHandle
 from zcp_actors.sessions import TaskView as TaskView
 from zcp_actors.sessions import Timeouts as Timeouts
 from zcp_actors.sessions import ZCPClientSession as ZCPClientSession
+from zcp_actors.tasks.context import TaskContext as TaskContext
 from zcp_actors.transports import Command as Command
 from zcp_actors.transports import HTTPConfig as HTTPConfig
 from zcp_actors.transports import create_asgi_app as create_asgi_app
@@ -74,6 +75,7 @@ __all__ = [
     "ServerHandle",
     "Strategy",
     "Supervisor",
+    "TaskContext",
     "TaskHandle",
     "TaskView",
     "Timeouts",
