@@ -9,7 +9,17 @@ import pytest
 import trio
 from network.http_site import modern, site
 
-from zcp_actors import FastZCP, HTTPConfig, ServerHandle, create_asgi_app, open_runtime, serve_http, serve_websocket
+from zcp_actors import (
+    FastZCP,
+    HTTPConfig,
+    ServerHandle,
+    create_asgi_app,
+    memory_client,
+    open_runtime,
+    serve_http,
+    serve_websocket,
+    streamable_http_client,
+)
 from zcp_actors.errors import StartFailed
 from zcp_actors.tasks import SqliteTaskStore, default_task_file
 from zcp_actors.transports.http.config import IDLE_SECONDS
@@ -136,6 +146,24 @@ async def test_a_server_takes_up_the_tasks_that_an_earlier_one_left(serve, tmp_p
             nursery.cancel_scope.cancel()
 
     assert left.runs == 2
+
+
+async def test_an_app_that_was_joined_in_process_before_keeps_what_it_serves_in_a_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZCP_ACTORS_STATE_DIR", str(tmp_path))
+    app = FastZCP("both")
+    app.add_tool(lambda: "done", name="work", task="required")
+    file = default_task_file("both", {"ZCP_ACTORS_STATE_DIR": str(tmp_path)})
+    with trio.fail_after(30):
+        async with open_runtime(grace=1) as runtime, memory_client(app) as client:
+            assert (await client.call_tool("work")).content[0].text == "done"
+            assert not file.exists()
+            async with trio.open_nursery() as nursery:
+                (url,) = await nursery.start(partial(serve_http, runtime, app, port=0, signals=False))
+                async with streamable_http_client(url) as visitor:
+                    id = (await visitor.call_tool_as_task("work")).id
+                nursery.cancel_scope.cancel()
+        async with SqliteTaskStore(file) as store:
+            assert [each.id for each in await store.page("both", "", None, 10)] == [id]
 
 
 @pytest.fixture

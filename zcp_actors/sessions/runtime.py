@@ -50,7 +50,7 @@ class Runtime(ActorRuntime):
         self.state_keys = [secrets.token_bytes(32)]
         """What in-process servers seal with: a state never leaves this process."""
         self.task_services: dict[Any, Tasks] = {}
-        """Who runs the tasks of which app, by (app, store)."""
+        """Who runs the tasks of which app, by the app and where they are kept."""
         self.waiting: dict[str, PendingRequest] = {}
         self.sessions: dict[ClientSession, None] = {}
 

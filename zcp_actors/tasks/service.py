@@ -101,9 +101,9 @@ class TaskService:
         """The one of this app in this runtime, made when first asked for.
 
         `store` is one that somebody else has opened. None: a file in the state directory for an app that is `served`
-        to other processes, else memory.
+        to other processes, else memory; an app that is both has two.
         """
-        place = app, store
+        place = app, served if store is None else store
         service: TaskService | None = runtime.task_services.get(place)
         if service is None:
             replay = ALWAYS_REPLAY.get() or bool(os.environ.get(ALWAYS_REPLAY_VARIABLE))
