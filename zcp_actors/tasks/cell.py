@@ -34,7 +34,6 @@ from zcp_actors.tasks.writes import Rereading, Write
 from zcp_actors.wire import to_wire
 
 if TYPE_CHECKING:
-
     from zcp_actors.actors import Timer
     from zcp_actors.protocol.questions import Question
     from zcp_actors.protocol.serving import Served
