@@ -106,18 +106,20 @@ class World:
 
 
 @asynccontextmanager
-async def task_world(app: FastZCP, **runtime: Any):
-    """A runtime that serves `app`. Everything about tasks is over, and forgotten, when it ends."""
+async def task_world(app: FastZCP, *, cut: bool = False, **runtime: Any):
+    """A runtime that serves `app`. Everything about tasks is over when it ends, unless it is `cut` short."""
     heard = Heard()
     async with open_runtime(grace=1.0, recorder=heard, **runtime) as hosting:
         world = World(hosting, app, heard)
         yield world
         await wait_all_tasks_blocked()
-        for service in hosting.task_services.values():
+        for service in () if cut else hosting.task_services.values():
             assert_quiet(service)
         sessions = [node.path for node in hosting.tree().walk() if "-server-" in node.path]
         assert sessions == []
         assert [letter.message for letter in hosting.dead_letters] == []
+    for service in hosting.task_services.values():
+        assert_quiet(service)
 
 
 def assert_quiet(service: Any) -> None:

@@ -29,6 +29,7 @@ from zcp_actors.errors import RPCError
 from zcp_actors.testing import always_replay
 from zcp_actors.transports.http.app import create_asgi_app
 from zcp_actors.transports.http.in_process import InProcessTransport
+from zcp_actors.transports.http.streams import HIGH_WATER_EVENTS
 
 both_eras = pytest.mark.parametrize("era", [STATEFUL, STATELESS])
 NO = {"action": "decline"}
@@ -455,3 +456,42 @@ async def test_over_http_a_question_goes_to_who_reads_when_the_one_it_was_sent_t
             assert question["id"] != old["id"]
             await line.reply(question, YES)
             assert text_of((await events.rest())[-1]["result"]) == "accept"
+
+
+async def test_a_handler_that_asks_one_question_after_another_is_answered_to_its_end(autojump_clock):
+    """Each is asked at once, also the one that comes while what brought the last one is just ending."""
+    stage = Stage()
+
+    async def handler(ctx: Context) -> str:
+        for number in range(50):
+            await ctx.elicit(f"{number}?", key=str(number))
+            for _ in range(number % 5):
+                await trio.lowlevel.checkpoint()
+        return "done"
+
+    async with task_world(tasked(handler)) as world, world.client(STATEFUL) as client:
+        id = (await create(client))["taskId"]
+        for number in range(50):
+            question = await client.request("elicitation/create")
+            assert question["params"]["message"] == f"{number}?"
+            client.reply(question, YES)
+        assert (await until(client, id))["status"] == "completed"
+        assert stage.left == []
+
+
+async def test_over_http_a_client_that_reads_no_news_of_its_tasks_costs_no_more_the_more_there_is(over_http):
+    """Of each task only the newest is kept when nobody has read for long."""
+
+    async def handler(ctx: Context) -> str:
+        for number in range(3 * HIGH_WATER_EVENTS):
+            await ctx.task.update_status(f"step {number}")
+        return "done"
+
+    async with over_http(tasked(handler)) as (_, line):
+        id = await task_over(line, "completed")
+        async with line.listen() as response:
+            events, told = Events(response), []
+            while not told or told[-1]["params"]["status"] != "completed":
+                told.append(await events.next())
+            assert {each["params"]["taskId"] for each in told} == {id}
+            assert len(told) <= HIGH_WATER_EVENTS + 1

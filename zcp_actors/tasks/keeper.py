@@ -133,13 +133,14 @@ class TaskKeeper(Actor[Any]):
     async def _adopt(self) -> None:
         service = self._service
         await self._let_strays_go()
-        while service.has_room:
+        while service.has_room and service.held_until > service.store.now():
             targets = service.app.task_targets()
             claimed = await service.store.claim(service.app.name, service.owner, targets, CLAIM_LIMIT)
             service.strays.update(lease for _, lease in claimed)
             for task, lease in claimed:
-                await adopt(service, task, lease)
-                service.strays.discard(lease)
+                if task.place not in service.cells:  # else an earlier run of ours is still unwinding
+                    await adopt(service, task, lease)
+                    service.strays.discard(lease)
             if len(claimed) < CLAIM_LIMIT:
                 return
 

@@ -112,6 +112,8 @@ async def _errand(service: TaskService, context: Context, params: Any) -> Any:
     finally:
         if origin is not None:
             origin.erring = False
+    if origin is not None:
+        origin.ask()  # what was asked while this came to its end
 
 
 async def _cancel(service: TaskService, context: Context, params: Any) -> Any:

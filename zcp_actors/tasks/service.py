@@ -12,7 +12,6 @@ import logging
 import math
 import os
 import secrets
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -85,7 +84,8 @@ class TaskService:
         self.keeping: Keeping | None = None
         self.strays: set[Lease] = set()
         """Leases that the store may count as ours, and nobody runs their tasks here."""
-        self._turn: deque[TaskCell] = deque()
+        self._turn: dict[TaskCell, None] = {}
+        """Who waits for capacity, in the order they came."""
         self._running = 0
         self._numbers = 0
         self._origins: dict[Place, SessionFollow] = {}
@@ -189,7 +189,7 @@ class TaskService:
             self._running += 1
             cell.begin()
         else:
-            self._turn.append(cell)
+            self._turn[cell] = None
 
     def joins(self) -> None:
         """A call that runs already goes on as a task."""
@@ -203,12 +203,14 @@ class TaskService:
         if not self.cells and self._emptied is not None:
             self._emptied.set(None)
         if cell in self._turn:
-            self._turn.remove(cell)
+            del self._turn[cell]
             return
         self._running -= 1
         while self._turn and self._running < self.limits.max_running and self._seat is not None:
             self._running += 1
-            self._turn.popleft().begin()
+            cell = next(iter(self._turn))
+            del self._turn[cell]
+            cell.begin()
 
     def forget_expired(self) -> None:
         """The time of a task that runs here is over: do not wait for the next look at all of them."""

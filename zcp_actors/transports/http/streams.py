@@ -39,6 +39,9 @@ BATCH_BYTES = 256 * 1024
 ROOM_SECONDS = 1.0
 """How long a report waits for a reader that is behind, once; then it is put all the same, and others give way."""
 
+TASK_NEWS = frozenset({"notifications/tasks/status", "notifications/tasks"})
+"""Each tells all that is known of a task, so the newest is enough."""
+
 LOG = "log"
 """The key of events that may be dropped."""
 
@@ -61,6 +64,8 @@ def key_of(message: Any) -> Hashable | None:
         return method, getattr(params, "progress_token", None)
     if method == "notifications/message":
         return LOG
+    if method in TASK_NEWS:
+        return method, getattr(params, "task_id", None)
     if method.endswith("/list_changed") or method == "notifications/resources/updated":
         return method, getattr(params, "uri", None)
     return None
