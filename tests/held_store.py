@@ -7,6 +7,8 @@ and what is stored. `FailingStore` fails one chosen call of all.
 
 from __future__ import annotations
 
+from functools import partial
+
 import trio
 
 from zcp_actors.actors import Reply
@@ -15,25 +17,26 @@ from zcp_actors.tasks import MemoryTaskStore
 
 
 class HeldStore(MemoryTaskStore):
-    """Writes wait for `release`, in order, while `holding`."""
+    """Writes wait for `release`, in order, while `holding`; those that are `done` wait to be told so."""
 
-    def __init__(self, **options):
+    def __init__(self, *, done=False, **options):
         super().__init__(**options)
-        self.holding = False
+        self.done, self.holding = done, False
         self.held = []
 
     def write(self, task, lease=None, entries=None):
         if not self.holding:
             return super().write(task, lease, entries)
         reply: Reply[bool] = Reply()
-        self.held.append((reply, (task, lease, entries)))
+        write = partial(super().write, task, lease, entries)
+        self.held.append((reply, write().result if self.done else lambda: write().result()))
         return reply
 
     def release(self, count=1):
-        """Carry out the oldest writes."""
+        """Let the oldest writes settle."""
         for _ in range(min(count, len(self.held))):
-            reply, arguments = self.held.pop(0)
-            reply.set(super().write(*arguments).result())
+            reply, result = self.held.pop(0)
+            reply.set(result())
 
     def release_all(self):
         """Carry out what is held, and hold nothing any more."""

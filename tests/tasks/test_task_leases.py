@@ -418,3 +418,37 @@ async def test_a_cancel_finds_a_task_that_nobody_runs(autojump_clock):
             assert (await client.answer_to(waiting))["error"]["code"] == -32603
             await trio.sleep(3 * LEASE)
             assert stage.entered == [""]
+
+
+async def test_a_task_is_not_taken_up_again_before_the_run_that_lost_it_has_unwound(autojump_clock):
+    stage, going = Stage(), trio.Event()
+    runs = []
+
+    async def handler() -> str:
+        runs.append(1)
+        if len(runs) == 1:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1000):
+                await going.wait()
+        return await stage.play()
+
+    async with (
+        LeasedStore() as store,
+        task_world(tasked(handler), task_store=store) as world,
+        world.client(STATELESS) as client,
+    ):
+        id = (await create(client))["taskId"]
+        await world.rest()
+        place = Place("App", "", id)
+        row = store._shelf.get(place)
+        row.owner = None  # somebody took it over, and gave it back
+        world.service.leases_lost([place])
+        await trio.sleep(LEASE)
+        assert runs == [1]
+        assert world.service._running == 1
+        going.set()
+        await trio.sleep(LEASE)
+        assert runs == [1, 1]
+        stage.go.set()
+        assert (await ended(store, id)).status.value == "completed"
+        await trio.sleep(LEASE)
+        assert world.service.strays == set()

@@ -95,7 +95,11 @@ async def raced(era, order, *, hold):
         return "done"
 
     app = tasked(handler, limits=TaskLimits(ttl=TTL))
-    async with HeldStore() as store, task_world(app, task_store=store) as world, world.client(era) as client:
+    async with (
+        HeldStore(done=hold == "told late") as store,
+        task_world(app, task_store=store) as world,
+        world.client(era) as client,
+    ):
         id = (await create(client))["taskId"]
         await until(client, id, "input_required")
         await wait_all_tasks_blocked()
@@ -161,7 +165,7 @@ async def assert_replies(race, seen):
 
 
 @both_eras
-@pytest.mark.parametrize("hold", ["nothing", "one", "all"])
+@pytest.mark.parametrize("hold", ["nothing", "one", "all", "told late"])
 async def test_the_first_end_stands_in_every_order(era, hold, autojump_clock):
     """Of result, cancel, answer, expiry and another process's cancel; the store prompt, late, or very late."""
     for order in itertools.permutations(EVENTS):
@@ -252,3 +256,129 @@ async def test_whichever_call_of_its_store_fails_a_task_comes_to_its_end_and_not
             raise
         allowed = {wanted["status"], "failed"} if store.log[number - 1] == "write" else {wanted["status"]}
         assert got["status"] in allowed, (number, store.log[number - 1])
+
+
+async def test_a_task_that_is_cancelled_as_its_turn_comes_never_begins(autojump_clock):
+    """The cancel is decided, and not stored, when the task before it ends."""
+    stage = Stage()
+
+    async def handler(name: str) -> str:
+        return await stage.play(name)
+
+    app = tasked(handler, limits=TaskLimits(max_running=1))
+    async with HeldStore() as store, task_world(app, task_store=store) as world, world.client(STATEFUL) as client:
+        first, second, third = [(await create(client, {"name": name}))["taskId"] for name in "abc"]
+        await stage.until(entered=1)
+        store.holding = True
+        cancelling = client.start("tasks/cancel", {"taskId": second})
+        await wait_all_tasks_blocked()
+        stage.go.set()
+        await wait_all_tasks_blocked()
+        assert [end.status.value for end in map(last_of(store), (first, second))] == ["working", "queued"]
+        ((_, _), *_) = store.held
+        store.held.reverse()  # the end of the first is stored before the cancel of the second
+        store.release()
+        await wait_all_tasks_blocked()
+        store.release_all()
+        assert (await client.answer_to(cancelling))["result"]["status"] == "cancelled"
+        assert (await until(client, third))["status"] == "completed"
+        assert stage.entered == ["a", "c"]
+        assert world.service._running == 0
+
+
+def last_of(store):
+    return lambda id: store._shelf.get(Place("App", "", id)).task
+
+
+async def test_a_cancel_by_another_process_is_not_taken_for_the_loss_of_the_lease(autojump_clock, caplog):
+    stage = Stage()
+    async with (
+        HeldStore() as store,
+        task_world(tasked(stage.play), task_store=store) as world,
+        world.client(STATEFUL) as client,
+    ):
+        id = (await create(client))["taskId"]
+        await stage.until(entered=1)
+        place = Place("App", "", id)
+        store.holding = True
+        stage.go.set()
+        await wait_all_tasks_blocked()
+        assert len(store.held) == 1
+        MemoryTaskStore.write(store, tasks.cancel(await store.read(place), "elsewhere", store.now()))
+        store.release_all()
+        await wait_all_tasks_blocked()
+        assert (await get(client, id))["statusMessage"] == "elsewhere"
+        assert "taken this task over" not in caplog.text
+        assert world.service.strays == set()
+
+
+@pytest.mark.parametrize("act", ["answer", "cancel"])
+@pytest.mark.parametrize("when", ["in flight", "unwinding"])
+@both_eras
+async def test_what_was_acknowledged_stands_though_the_lease_was_lost_meanwhile(era, act, when, autojump_clock):
+    """It was decided by a holder that is none any more: it is written again, as by anybody."""
+    unwound = trio.Event()
+
+    async def handler(ctx: Context) -> str:
+        try:
+            return (await ctx.elicit("Sure?", key="sure")).action
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 100):
+                await unwound.wait()
+
+    async with (
+        HeldStore() as store,
+        task_world(tasked(handler), task_store=store) as world,
+        world.client(era) as client,
+    ):
+        id = (await create(client))["taskId"]
+        await until(client, id, "input_required")
+        await wait_all_tasks_blocked()
+        place = Place("App", "", id)
+        store.holding = when == "in flight"
+        if when == "unwinding":
+            lose(world, store, place)
+            await wait_all_tasks_blocked()
+        waiting = acted(client, id, act)
+        await wait_all_tasks_blocked()
+        if when == "in flight":
+            assert len(store.held) == 1
+            lose(world, store, place)
+            store.release_all()
+        reply = await answered(client, waiting)
+        stored = await store.read(place)
+        if act == "cancel":
+            assert stored.status.value == "cancelled"
+            assert "error" not in reply
+            assert era == STATELESS or reply["result"]["status"] == "cancelled"
+        else:
+            assert stored.answers == {"sure": {"result": YES}}
+        unwound.set()
+        await wait_all_tasks_blocked()
+        store._shelf.get(place).until = 0.0
+        if act == "answer":
+            MemoryTaskStore.write(store, tasks.cancel(await store.read(place), "the test is over", store.now()))
+
+
+def lose(world, store, place):
+    """Another process takes the task over."""
+    row = store._shelf.get(place)
+    row.owner, row.fence, row.until = "another", row.fence + 1, store.now() + 1000
+    world.service.leases_lost([place])
+
+
+def acted(client, id, act):
+    if act == "cancel":
+        return client.start("tasks/cancel", {"taskId": id})
+    if client.stateless:
+        return client.start("tasks/update", {"taskId": id, "inputResponses": {"sure": YES}})
+    (question,) = [each for each in client.untaken if each["method"] == "elicitation/create"]
+    client.reply(question, YES)
+    return None
+
+
+async def answered(client, id):
+    if id is None:
+        await wait_all_tasks_blocked()
+        return {}
+    return await client.answer_to(id)
