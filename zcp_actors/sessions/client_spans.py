@@ -83,9 +83,10 @@ class ClientSpans:
         """A caller asks."""
         request = Request(id, outgoing.method, params)
         # What is asked while the session is being opened is a part of that.
-        known = self._session.introduction is not None
-        under, whole = None if known else self._recorder.following("session", self._path), None
-        if self._may_be_asked(outgoing.method):
+        under = whole = None
+        if self._session.introduction is None:
+            under = self._recorder.following("session", self._path)
+        elif self._may_be_asked(outgoing.method):
             facts = {
                 key: value for key, value in self._facts(request).items() if key in ("method", "target", "version")
             }
@@ -103,10 +104,11 @@ class ClientSpans:
         return request_facts(request, self._session.connection, self._version)
 
     def _leg(self, request: Request, under: Span | None) -> Span:
-        facts = {**self._facts(request), "meta": meta_of(request.params)}
+        facts = self._facts(request)
+        facts["meta"] = meta_of(request.params)
         if "task" in facts and (task := self._session.tasks.tasks.get(facts["task"])) is not None:
             facts["about"] = task.span
-        return self._recorder.begin("request", f"{self._path}/request-{request.id}", under=under, **facts)
+        return self._recorder.begin("request", self._path, under=under, **facts)
 
     def sending(self, message: Message) -> Message:
         """What to send instead: the same, saying what it is part of."""

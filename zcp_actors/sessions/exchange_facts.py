@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zcp_actors.wire import CallToolResult, ErrorResponse, Model, RequestParams
+from zcp_actors.wire import CallToolRequestParams, CallToolResult, ErrorResponse, Model, RequestParams
 from zcp_actors.wire.model import attributes_by_wire, replaced
 
 if TYPE_CHECKING:
@@ -25,10 +25,12 @@ MAX_METHOD = 128
 def request_facts(request: Request, connection: Connection | None, version: str) -> dict[str, Any]:
     """What a request is about."""
     params, method = request.params, request.method
-    facts = {"method": method[:MAX_METHOD], "id": request.id, "version": version, **way_facts(connection)}
-    if method == "tools/call":
-        facts["target"], facts["arguments"] = text_of(params, "name"), value_of(params, "arguments")
+    transport = getattr(connection, "transport", "")
+    facts: dict[str, Any] = {"method": method, "id": request.id, "version": version, "transport": transport}
+    if isinstance(params, CallToolRequestParams):
+        facts["target"], facts["arguments"] = params.name, params.arguments
         return facts
+    facts["method"], facts["arguments"] = method[:MAX_METHOD], value_of(params, "arguments")
     facts["target"] = text_of(params, "name") or text_of(params, "uri") or text_of(params, "kind")
     if task := text_of(params, "taskId"):
         facts["task"] = task

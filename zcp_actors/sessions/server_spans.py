@@ -22,7 +22,7 @@ from zcp_actors.sessions.exchange_facts import (
     way_facts,
 )
 from zcp_actors.sessions.pending import related_task
-from zcp_actors.wire import ErrorResponse, Notification, Request, Response
+from zcp_actors.wire import CallToolResult, ErrorResponse, Notification, Request, Response
 from zcp_actors.wire.meta_keys import STATEFUL_VERSIONS
 from zcp_actors.wire.model import replaced
 
@@ -43,6 +43,8 @@ class Followed:
     """A request of the client that is not answered."""
 
     span: Span
+    earlier: Followed | None
+    """One of the same id: a peer may use an id twice, and the refusal answers the later one."""
     canceller: Span | None = None
 
 
@@ -67,8 +69,7 @@ class ServerSpans:
         self._session = session
         self._recorder: Recorder = session.runtime.recorder
         self._path = session.path
-        self._calls: dict[RequestId, list[Followed]] = {}
-        """A list, because a peer may use an id twice: the refusal answers the later one."""
+        self._calls: dict[RequestId, Followed] = {}
         self._late: dict[RequestId, dict[str, Any]] = {}
         self._asked: dict[RequestId, Asked] = {}
         self._version = ""
@@ -77,8 +78,8 @@ class ServerSpans:
     # -------------------------------------------------------------------------------------------- from the client
     def received(self, automaton: Server, message: Message) -> None:
         """A message came, and is not handled yet."""
-        self._version = getattr(automaton, "version", "") or automaton.dialect.version
         if isinstance(message, Request):
+            self._version = getattr(automaton, "version", "") or automaton.dialect.version
             self._requested(message)
         elif isinstance(message, Notification):
             if message.method == CANCELLED:
@@ -89,27 +90,27 @@ class ServerSpans:
 
     def _requested(self, request: Request) -> None:
         facts = request_facts(request, self._session.connection, self._version)
-        facts |= {"meta": meta_of(request.params), "principal": self._session.principal}
+        facts["meta"], facts["principal"] = meta_of(request.params), self._session.principal
         if value_of(request.params, "requestState") is None:
             self._begin(request.id, facts)
         else:
             self._late[request.id] = facts
 
     def _begin(self, id: RequestId, facts: dict[str, Any]) -> Followed:
-        followed = Followed(self._recorder.begin("call", f"{self._path}/request-{id}", **facts))
-        self._calls.setdefault(id, []).append(followed)
+        followed = Followed(self._recorder.begin("call", self._path, **facts), self._calls.get(id))
+        self._calls[id] = followed
         return followed
 
     def _cancelled(self, message: Notification) -> None:
         id = value_of(message.params, "requestId")
         found = self._calls.get(id) if isinstance(id, int | str) else None
-        if not found:
+        if found is None:
             return  # it came too late, or it ends a stream, which is no work
         facts: dict[str, Any] = {"method": CANCELLED, "version": self._version, "principal": self._session.principal}
         facts |= {"meta": meta_of(message.params), **way_facts(self._session.connection)}
         path = f"{self._path}/{CANCELLED}"
-        found[-1].canceller = self._recorder.begin("call", path, under=found[-1].span, **facts)
-        found[-1].canceller.end()
+        found.canceller = self._recorder.begin("call", path, under=found.span, **facts)
+        found.canceller.end()
 
     def opened(self, served: Served) -> None:
         """The state of a retry is open, and is authentic."""
@@ -128,7 +129,9 @@ class ServerSpans:
         """What to send instead: the same, saying what it is part of."""
         if isinstance(message, Request):
             return self._asking(message, call)
-        if isinstance(message, Response) and getattr(message.result, "input_requests", None):
+        if isinstance(message, Response):
+            if isinstance(message.result, CallToolResult) or not getattr(message.result, "input_requests", None):
+                return message
             return Response(message.id, self._embedding(message.result, self.span_of(message.id)))
         if isinstance(message, Notification):
             if message.method == CANCELLED:
@@ -154,7 +157,7 @@ class ServerSpans:
     def span_of(self, call: RequestId | None) -> Span | None:
         """The call of this id."""
         found = self._calls.get(call) if call is not None else None
-        return found[-1].span if found else None
+        return None if found is None else found.span
 
     def _embedding(self, told: Any, call: Span | None) -> Any:
         """The questions of a result, or of news of a task, say what they are part of, as requests do."""
@@ -194,15 +197,15 @@ class ServerSpans:
     def _end(self, id: RequestId | None, outcome: str, facts: dict[str, Any]) -> None:
         if id is None:
             return
-        late = self._late.pop(id, None)
-        if late is not None:
-            self._begin(id, late)
+        if id in self._late:
+            self._begin(id, self._late.pop(id))
         found = self._calls.get(id)
-        if found:
-            followed = found.pop()
-            if not found:
+        if found is not None:
+            if found.earlier is None:
                 del self._calls[id]
-            followed.span.end(outcome, **facts)
+            else:
+                self._calls[id] = found.earlier
+            found.span.end(outcome, **facts)
 
     # -------------------------------------------------------------------------------------------- the calls
     def within(self, served: Served) -> Context | None:
@@ -219,7 +222,7 @@ class ServerSpans:
     def ended(self, served: Served) -> None:
         """A handler has unwound. Where its call was forgotten before, nothing will answer it."""
         if served.phase is Phase.ENDED and (found := self._calls.get(served.id)):
-            by = found[-1].canceller
+            by = found.canceller
             self._end(served.id, "cancelled", {"by": by, "cancelled_for": "client" if by is not None else "session"})
 
     def close(self, error: BaseException | None) -> None:

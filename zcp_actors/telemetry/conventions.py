@@ -74,6 +74,9 @@ CALLERS_FAULTS: Final = frozenset({-32700, -32600, -32601, -32602, -32002})
 TARGETS: Final = {"tools/call": TOOL, "prompts/get": PROMPT, "tasks/create": TASK_KIND}
 """Methods whose target is part of the span's name, and the attribute that holds it."""
 
+URI_LENGTH: Final = 1024
+"""Characters of a resource's URI that are shown: longer ones carry what they name."""
+
 NAME_LENGTH: Final = 128
 """Characters of a peer's name for something that become part of a span's; the specification's limit for tools."""
 
@@ -87,7 +90,6 @@ def cut(name: str) -> str:
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
 
 
-@lru_cache(KEPT)
 def span_name(method: str, target: str) -> str:
     """`{method} {target}` where the target is of low cardinality, else the method."""
     return f"{method} {cut(target)}" if target and method in TARGETS else method
@@ -95,17 +97,19 @@ def span_name(method: str, target: str) -> str:
 
 def about(method: str, target: str) -> dict[str, Any]:
     """What the conventions say of a request by its method and target."""
-    return dict(_about(method, target))
+    if method in TARGETS:
+        return dict(_named(method, cut(target)))
+    attributes = {METHOD: cut(method)}
+    if target and method.startswith("resources/"):
+        attributes[RESOURCE_URI] = target[:URI_LENGTH]
+    return attributes
 
 
 @lru_cache(KEPT)
-def _about(method: str, target: str) -> dict[str, Any]:
-    attributes: dict[str, Any] = {METHOD: cut(method)}
-    named = TARGETS.get(method)
-    if target and named is not None:
-        attributes[named] = cut(target)
-    elif target and method.startswith("resources/"):
-        attributes[RESOURCE_URI] = target
+def _named(method: str, target: str) -> dict[str, Any]:
+    attributes: dict[str, Any] = {METHOD: method}
+    if target:
+        attributes[TARGETS[method]] = target
     if method == "tools/call":
         attributes[OPERATION] = EXECUTE_TOOL
     return attributes

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 from opentelemetry import context as otel
-from opentelemetry.trace import Link, SpanKind, set_span_in_context
+from opentelemetry.trace import Link, SpanKind
 
 from zcp_actors.telemetry import conventions as names
 from zcp_actors.telemetry import propagation
@@ -117,7 +117,7 @@ class Drawing:
         """The same as an object of this class, which takes `more` besides."""
         began = self.clock.now() if at is None else at
         span = self.tracer.start_span(name, parent, kind, attributes, links, began)
-        return cls(self, span, set_span_in_context(span, parent), began, attributes, subject, **more)
+        return cls(self, span, parent, began, attributes, subject, **more)
 
     def drawn(
         self, name: str, parent: otel.Context, began: int, ended: int, attributes: Mapping[str, Any], **options: Any

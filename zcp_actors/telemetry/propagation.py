@@ -87,16 +87,18 @@ def parsed(told: Mapping[str, str]) -> SpanContext | None:
     return span if span.is_valid else None
 
 
-def injected(meta: Mapping[str, Any] | None, context: Context) -> dict[str, Any]:
-    """A copy of this `_meta` that says what its request is part of; what it said of that before is replaced."""
+def injected(meta: Mapping[str, Any] | None, span: SpanContext, context: Context = NOTHING) -> dict[str, Any]:
+    """A copy of this `_meta` that says what its request is part of; what it said of that before is replaced.
+
+    That is a span, and the baggage of a context.
+    """
     told: dict[str, Any] = dict(meta) if meta else {}
-    span = span_of(context)
     if span.is_valid:
         told["traceparent"] = f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
         told.pop("tracestate", None)
         if span.trace_state:
             told["tracestate"] = span.trace_state.to_header()
-    if get_all(context):
+    if context and get_all(context):
         _BAGGAGE.inject(told, context)
     return told
 
@@ -113,7 +115,7 @@ def remote(span: SpanContext, base: Context | None = None) -> Context:
 
 def marked(span: SpanContext, at: int) -> dict[str, Any]:
     """A span and a moment as plain JSON."""
-    told: dict[str, Any] = dict(injected(None, remote(span)))
+    told = injected(None, span)
     return {**told, "at": at} if told else {}
 
 

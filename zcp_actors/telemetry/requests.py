@@ -225,7 +225,8 @@ class Requests:
         self, kind: SpanKind, parent: Context, links: list[Link], facts: dict[str, Any], subject: str
     ) -> Followed:
         method, target, transport = facts.pop("method"), facts.pop("target", ""), facts.pop("transport", None)
-        attributes = {**names.about(method, target), **self._drawing.attributes(facts)}
+        attributes = names.about(method, target)
+        attributes.update(self._drawing.attributes(facts))
         if transport and transport != NO_WIRE:
             attributes[names.TRANSPORT] = transport
         name, polls = names.span_name(method, target), self._polls if method == POLL else None

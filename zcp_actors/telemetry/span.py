@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from opentelemetry import context as otel
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import StatusCode, set_span_in_context
 
 from zcp_actors.telemetry import conventions as names
 from zcp_actors.telemetry import propagation
@@ -32,13 +32,20 @@ class Followed:
 
     drawing: Drawing
     span: OtelSpan
-    context: otel.Context
-    """What is begun in here is a child of the span."""
+    parent: otel.Context
     began: int
     attributes: dict[str, Any]
     """What the span was begun with: metrics need them, and a span does not give them back."""
     subject: str = ""
     ended: bool = False
+    _context: otel.Context | None = None
+
+    @property
+    def context(self) -> otel.Context:
+        """What is begun in here is a child of the span. Made when it is needed: most spans have no children here."""
+        if self._context is None:
+            self._context = set_span_in_context(self.span, self.parent)
+        return self._context
 
     @property
     def inside(self) -> otel.Context:
@@ -61,7 +68,7 @@ class Followed:
 
     def carried(self, meta: Mapping[str, Any] | None) -> dict[str, Any]:
         """See `ports.Span`."""
-        carried: dict[str, Any] | None = self.drawing.guarded(propagation.injected, meta, self.context)
+        carried: dict[str, Any] | None = self.drawing.guarded(propagation.injected, meta, self.at, self.parent)
         return dict(meta or {}) if carried is None else carried
 
     def within(self, base: Context) -> Context:
@@ -88,11 +95,13 @@ class Followed:
         by, when = facts.pop("by", None), facts.pop("at", None)
         if at is None:
             at = self.drawing.clock.now() if when is None else self.drawing.clock.at(when)
-        told = {**self.drawing.attributes(facts), **verdict(self.subject, outcome, facts)}
+        told = self.drawing.attributes(facts)
+        if outcome != "completed" or "code" in facts:
+            told |= verdict(self.subject, outcome, facts)
         if told:
             self.attributes.update(told)
             self.span.set_attributes(told)
-        if is_error(outcome, told):
+        if names.ERROR_TYPE in told and outcome != "cancelled":  # a cancellation was somebody's wish, and no error
             self.span.set_status(StatusCode.ERROR, self.drawing.description(facts))
         if by is not None:
             self.drawing.link(self.span, by, "cancelled_by")
@@ -119,8 +128,3 @@ def verdict(subject: str, outcome: str, facts: Mapping[str, Any]) -> dict[str, A
     elif outcome in ("input_required", "task"):
         told[names.RESULT_TYPE] = outcome
     return told
-
-
-def is_error(outcome: str, told: Mapping[str, Any]) -> bool:
-    """Whether the span's status is an error: a cancellation has a type and is none, it was somebody's wish."""
-    return names.ERROR_TYPE in told and outcome != "cancelled"
