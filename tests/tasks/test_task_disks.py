@@ -200,3 +200,35 @@ async def test_a_disk_that_cannot_be_written_is_an_error_for_whoever_waits_and_t
                     assert (await client.ask("tasks/get", {"taskId": id}))["status"] == "working"
                 while (await client.ask("tasks/get", {"taskId": id}))["status"] != "completed":  # noqa: ASYNC110
                     await trio.sleep(0.05)
+
+
+# ---- a file that is being made
+def refusing(times, monkeypatch):
+    """SQLite as it is when two processes make one file: busy at once, though it was told to wait. The calls so far."""
+    connect, calls = sqlite3.connect, []
+
+    def refused(*given, **options):
+        calls.append(given)
+        if len(calls) <= times:
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY_SNAPSHOT
+            raise error
+        return connect(*given, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", refused)
+    return calls
+
+
+async def test_a_store_is_opened_though_another_process_is_just_making_its_file(tmp_path, monkeypatch):
+    calls = refusing(3, monkeypatch)
+    async with Writer(tmp_path / "store") as writer:
+        assert await writer.run(lambda connection: connection.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+    assert len(calls) == 4
+
+
+async def test_a_file_that_stays_locked_is_a_store_that_cannot_be_opened(tmp_path, monkeypatch):
+    monkeypatch.setattr("zcp_actors.tasks.writer.LOCK_SECONDS", 0.05)
+    refusing(10_000, monkeypatch)
+    with pytest.raises(StartFailed, match="cannot be opened: database is locked"):
+        async with Writer(tmp_path / "store"):
+            pass

@@ -217,8 +217,8 @@ class TaskCell(Cell[Any]):
         """Raises `CallEnding`, and ends the run, when this process may not act for the task any more."""
         if not self._leaving and self.service.held_until <= self.service.store.now():
             self.lost(LAPSED)
-        if self._leaving or self.me.status != "running":
-            raise CallEnding("this task is not run here any more")
+        if self.cancelled or self.me.status != "running":  # the cancel of its run may not have come through yet
+            raise CallEnding("this task was cancelled, or is not run here any more")
 
     def on_stop(self, exit: Any) -> None:
         """Whatever ended it, its service lets go of it."""

@@ -19,6 +19,7 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
@@ -50,6 +51,9 @@ MAX_QUEUED = 10_000
 
 LOCK_SECONDS = 10.0
 """How long a commit waits for another process that has the file; one that holds it longer is stuck."""
+
+OPEN_SECONDS = 0.01
+"""Between two attempts to open a file that another process is making, which takes some milliseconds."""
 
 CLOSE_SECONDS = 10.0
 """How long closing waits for what is queued: as long as one commit may wait for another process."""
@@ -194,16 +198,21 @@ class Writer:
                 token.run_sync_soon(self._ended.set)
 
     def _open(self) -> sqlite3.Connection:
+        """Several processes may find no file at once: SQLite lets one of them make it, and does not let others wait."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make_private(self.path)
-        connection = sqlite3.connect(self.path, timeout=LOCK_SECONDS, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                return _connected(self.path)
+            except sqlite3.OperationalError as error:
+                if (
+                    error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY
+                    or time.monotonic() >= deadline
+                    or self._closing
+                ):
+                    raise
+            time.sleep(OPEN_SECONDS)
 
     def _take(self, connection: sqlite3.Connection, token: trio.lowlevel.TrioToken) -> bool:
         """Do what is queued in one commit, and the chores. False when the writer is to close."""
@@ -279,6 +288,17 @@ class Writer:
             raise sqlite3.OperationalError(
                 f"the store {self.path} was deleted, or replaced, while in use: put it back, or restart the server"
             )
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
