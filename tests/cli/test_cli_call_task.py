@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 import trio
 
+from zcp_actors import FastZCP, memory_client, open_runtime
+from zcp_actors.cli.bars import Bars
 from zcp_actors.cli.commands import run
+from zcp_actors.cli.task_call import call_as_task
+from zcp_actors.errors import RequestTimeout
 from zcp_actors.tasks import SqliteTaskStore
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
@@ -81,12 +85,29 @@ def test_a_tool_that_never_runs_as_a_task_says_so_where_the_caller_decides(outco
 
 
 @both_eras
-@pytest.mark.parametrize(("words", "code"), [((), 130), (("--timeout", "1"), 3)], ids=["Ctrl-C", "--timeout"])
-def test_a_caller_that_does_not_wait_cancels_the_task_at_its_server(words, code, files, tmp_path, era):
+async def test_a_task_that_is_given_up_is_cancelled_at_its_server(era, autojump_clock):
+    app, ended = FastZCP("endless"), []
+
+    @app.tool(task="optional", task_after=0)
+    async def last() -> None:
+        try:
+            await trio.sleep_forever()
+        except trio.Cancelled:
+            ended.append(trio.current_time())
+            raise
+
+    async with open_runtime(), memory_client(app, era=era) as client:
+        with pytest.raises(RequestTimeout):
+            await call_as_task(client, "last", {}, Bars(), 5.0)
+        assert ended == [5.0]
+
+
+@both_eras
+def test_ctrl_c_cancels_the_task_at_its_server(files, tmp_path, era):
     kept = tmp_path / "kept.sqlite3"
     server = f"{sys.executable} -m zcp_actors.cli serve {APP} --store {kept}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "zcp_actors.cli", "call", server, "last", *files, *words, "--task", "--era", era],
+        [sys.executable, "-m", "zcp_actors.cli", "call", server, "last", *files, "--task", "--era", era],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -96,13 +117,12 @@ def test_a_caller_that_does_not_wait_cancels_the_task_at_its_server(words, code,
     try:
         assert process.stderr.readline() == "last: working\n"
         until((tmp_path / "begun").exists)
-        if not words:
-            process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=SECONDS)
     finally:
         process.kill()
 
-    assert (process.returncode, out) == (code, "")
+    assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert trio.run(statuses_in, kept) == ["cancelled"]
 
