@@ -34,7 +34,10 @@ class Connection(Protocol):
     """The way to one peer, as a session sees it. Made by a transport, owned by whoever opened it."""
 
     transport: str
-    """The conventional name: "memory", "pipe", "tcp"."""
+    """The conventional name: "memory", "pipe", "tcp".
+
+    A connection may have `facts` besides, for recorders: `transport`, and `protocol`, `address` and `port` where known.
+    """
     dialect: Any
     """The `Dialect` agreed on; set by the session, None until then."""
     stamp: Any

@@ -178,6 +178,11 @@ async def test_an_untrusted_caller_is_linked_to_and_is_no_parent(era):
 
     served, asked = server.one("tools/call carried"), client.one("tools/call carried")
     assert served.parent is None
+    for span in (served, asked):
+        told = {name: span.attributes[name] for name in ("network.transport", "network.protocol.name")}
+        assert told == {"network.transport": "tcp", "network.protocol.name": "http"}
+    assert asked.attributes["server.address"] == "127.0.0.1"
+    assert isinstance(asked.attributes["server.port"], int)
     assert served.context.trace_id != asked.context.trace_id
     assert links(served)["caller"] == asked.context.span_id
 

@@ -25,8 +25,7 @@ MAX_METHOD = 128
 def request_facts(request: Request, connection: Connection | None, version: str) -> dict[str, Any]:
     """What a request is about."""
     params, method = request.params, request.method
-    transport = getattr(connection, "transport", "")
-    facts: dict[str, Any] = {"method": method, "id": request.id, "version": version, "transport": transport}
+    facts: dict[str, Any] = {"method": method, "id": request.id, "version": version, **way_facts(connection)}
     if isinstance(params, CallToolRequestParams):
         facts["target"], facts["arguments"] = params.name, params.arguments
         return facts
@@ -39,7 +38,8 @@ def request_facts(request: Request, connection: Connection | None, version: str)
 
 def way_facts(connection: Any) -> dict[str, Any]:
     """What is known of the way that a message takes."""
-    return {"transport": getattr(connection, "transport", "")}
+    facts = getattr(connection, "facts", None)
+    return {"transport": getattr(connection, "transport", "")} if facts is None else facts
 
 
 def value_of(params: Any, wire_name: str) -> Any:

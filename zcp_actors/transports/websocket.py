@@ -65,6 +65,7 @@ class WebsocketConnection:
     """Messages as text frames. `converse` is its life, in the task of whoever opened the socket."""
 
     transport = "tcp"
+    facts = {"transport": "tcp", "protocol": "websocket"}  # noqa: RUF012 - never written to
     always_replies = False
 
     def __init__(self, frames: Frames, peer: str, max_message: int, tap: Tap | None = None) -> None:

@@ -25,7 +25,7 @@ from zcp_actors.errors import (
     UnexpectedStatus,
     ZCPError,
 )
-from zcp_actors.transports.http.client_request import ask, shown
+from zcp_actors.transports.http.client_request import ask, origin, shown
 from zcp_actors.transports.http.sse import EventParser
 from zcp_actors.wire import ErrorResponse, Notification, Request, Response, decode, encode
 
@@ -104,6 +104,9 @@ class HTTPChannel:
     ) -> None:
         self.client, self.url, self.max_message = client, url, max_message
         self.shown = shown(url)
+        _, host, port = origin(url)
+        self.facts = {"transport": "tcp", "protocol": "http", "address": host, "port": port}
+        """What a recorder is told of this way."""
         self._nursery, self._manner_of, self._tap = nursery, manner_of, tap
         self._dialect: Any = None
         self.manner: Manner | None = None

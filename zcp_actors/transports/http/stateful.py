@@ -52,6 +52,7 @@ class SessionConnection:
     """The connection of one session: see `ports.Connection`."""
 
     transport = "tcp"
+    facts = {"transport": "tcp", "protocol": "http"}  # noqa: RUF012 - never written to
     full = False
 
     __slots__ = (

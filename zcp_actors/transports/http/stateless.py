@@ -60,6 +60,7 @@ class Posted:
     __slots__ = ("dialect", "reply", "stamp", "stream")
 
     transport = "tcp"
+    facts = {"transport": "tcp", "protocol": "http"}  # noqa: RUF012 - never written to
     full = False
 
     def __init__(self) -> None:
