@@ -18,6 +18,8 @@ from task_conformance.manifest import read_manifest
 from task_conformance.target import open_target
 
 MANIFESTS = Path(__file__).parent / "manifests"
+GUARD = 300
+"""Seconds; reached only when something hangs. It takes a tenth of that."""
 PATIENCE = 4.0
 """Seconds that what is known never to come is waited for; server-everything, whose tools take four, gets ten."""
 
@@ -44,7 +46,7 @@ def test_every_deviation_that_is_known_belongs_to_a_check():
 
 @needs_everything
 async def test_server_everything_is_found_to_deviate_where_it_is_known_to():
-    with trio.fail_after(120):
+    with trio.fail_after(GUARD):
         found = await differences(
             deviations.EVERYTHING, "everything.json", lanes=6, patience=10, command=everything_server("stdio")
         )
@@ -54,7 +56,7 @@ async def test_server_everything_is_found_to_deviate_where_it_is_known_to():
 
 @needs_mcp1
 async def test_mcp_1_30_over_stdio_is_found_to_deviate_where_it_is_known_to():
-    with trio.fail_after(120):
+    with trio.fail_after(GUARD):
         found = await differences(deviations.MCP1, "mcp1.json", lanes=3, command=mcp1_program("mcp1_task_server.py"))
 
     assert found == []
@@ -63,7 +65,7 @@ async def test_mcp_1_30_over_stdio_is_found_to_deviate_where_it_is_known_to():
 @needs_mcp1
 async def test_mcp_1_30_over_http_is_found_to_deviate_where_it_is_known_to():
     """One session at a time: the end of one takes the others' tasks away."""
-    with trio.fail_after(120):
+    with trio.fail_after(GUARD):
         async with serving(mcp1_program("mcp1_task_server.py", "http")) as url:
             found = await differences(deviations.MCP1_OVER_HTTP, "mcp1.json", lanes=1, url=url)
 
