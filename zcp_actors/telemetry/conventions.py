@@ -8,7 +8,6 @@ Own constants, because the published ones are marked as moved.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
 
 METHOD: Final = "mcp.method.name"
@@ -98,18 +97,13 @@ def span_name(method: str, target: str) -> str:
 def about(method: str, target: str) -> dict[str, Any]:
     """What the conventions say of a request by its method and target."""
     if method in TARGETS:
-        return dict(_named(method, cut(target)))
+        attributes: dict[str, Any] = {METHOD: method}
+        if target:
+            attributes[TARGETS[method]] = cut(target)
+        if method == "tools/call":
+            attributes[OPERATION] = EXECUTE_TOOL
+        return attributes
     attributes = {METHOD: cut(method)}
     if target and method.startswith("resources/"):
         attributes[RESOURCE_URI] = target[:URI_LENGTH]
-    return attributes
-
-
-@lru_cache(KEPT)
-def _named(method: str, target: str) -> dict[str, Any]:
-    attributes: dict[str, Any] = {METHOD: method}
-    if target:
-        attributes[TARGETS[method]] = target
-    if method == "tools/call":
-        attributes[OPERATION] = EXECUTE_TOOL
     return attributes

@@ -9,6 +9,7 @@ Source: semantic-conventions-genai docs/gen-ai/mcp.md, with the error rules of i
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -36,6 +37,28 @@ MOST_POLLED: Final = 4096
 
 NO_WIRE: Final = "memory"
 """A transport whose messages arrive in their sender's own step: the context found there is the sender's."""
+
+
+WHERE: Final = ("version", "transport", "protocol", "address", "port")
+"""Facts that are the same for all requests of a session."""
+
+WHERE_NAMES: Final = (
+    names.PROTOCOL_VERSION,
+    names.TRANSPORT,
+    names.PROTOCOL_NAME,
+    names.SERVER_ADDRESS,
+    names.SERVER_PORT,
+)
+
+
+@lru_cache(names.KEPT)
+def shape(method: str, target: str, where: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
+    """A request's name and its attributes, but for those that are its own. Not to be written to."""
+    attributes = names.about(method, target)
+    for name, value in zip(WHERE_NAMES, where, strict=True):
+        if value not in (None, "", NO_WIRE):
+            attributes[name] = value
+    return names.span_name(method, target), attributes
 
 
 @attrs.define(eq=False)
@@ -187,8 +210,10 @@ class Requests:
         """What a peer's request is part of, and what it is only linked to."""
         transport, principal = facts.get("transport") or "", facts.pop("principal", "") or ""
         said = propagation.extracted(facts.pop("meta", None))
-        span, before = propagation.span_of(said), propagation.read_mark(facts.pop("after", None))
-        trusted = propagation.trusts(self._drawing.trust, transport, principal)
+        after, trusted = facts.pop("after", None), propagation.trusts(self._drawing.trust, transport, principal)
+        if trusted and after is None and said:
+            return said, self._surroundings(transport)
+        span, before = propagation.span_of(said), propagation.read_mark(after)
         parent = self._believed(said, span, trusted=trusted)
         links = self._surroundings(transport)
         if before is not None:
@@ -224,12 +249,15 @@ class Requests:
     def _side(
         self, kind: SpanKind, parent: Context, links: list[Link], facts: dict[str, Any], subject: str
     ) -> Followed:
-        method, target, transport = facts.pop("method"), facts.pop("target", ""), facts.pop("transport", None)
-        attributes = names.about(method, target)
-        attributes.update(self._drawing.attributes(facts))
-        if transport and transport != NO_WIRE:
-            attributes[names.TRANSPORT] = transport
-        name, polls = names.span_name(method, target), self._polls if method == POLL else None
+        method, target, id = facts.pop("method"), facts.pop("target", ""), facts.pop("id", None)
+        where = tuple(facts.pop(fact, None) for fact in WHERE)
+        name, usual = shape(method, target[: names.URI_LENGTH], where)
+        attributes = usual.copy()
+        if id is not None:
+            attributes[names.REQUEST_ID] = names.cut(str(id))
+        if facts:
+            attributes.update(self._drawing.attributes(facts))
+        polls = self._polls if method == POLL else None
         return self._drawing.start_as(
             Asked, name, parent, attributes, kind=kind, links=links, subject=subject, polls=polls
         )
