@@ -115,8 +115,10 @@ async def task_world(app: FastZCP, *, cut: bool = False, **runtime: Any):
         await wait_all_tasks_blocked()
         for service in () if cut else hosting.task_services.values():
             assert_quiet(service)
-        sessions = [node.path for node in hosting.tree().walk() if "-server-" in node.path]
-        assert sessions == []
+        of_tasks = ("-server-", "/task-", "/call-", "/expiring")
+        left = [node.path for node in hosting.tree().walk() if any(name in node.path for name in of_tasks)]
+        assert cut or left == []
+        assert cut or len(hosting.timers) == 0
         assert [letter.message for letter in hosting.dead_letters] == []
     for service in hosting.task_services.values():
         assert_quiet(service)

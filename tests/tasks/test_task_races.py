@@ -21,6 +21,7 @@ from task_service_world import (
     Stage,
     create,
     get,
+    status_of,
     task_world,
     tasked,
     until,
@@ -119,6 +120,7 @@ async def raced(era, order, *, hold):
                 seen.append(await terminal(store, race.place))
         store.release_all()
         await wait_all_tasks_blocked()
+        await assert_same(client, id, await terminal(store, race.place))
         await trio.sleep_until(race.began + TTL + 0.02)
         seen.append(await terminal(store, race.place))
         assert_final(seen)
@@ -130,6 +132,16 @@ async def raced(era, order, *, hold):
 async def terminal(store, place):
     task = await store.read(place)
     return "gone" if task is None else task.status.value
+
+
+async def assert_same(client, id, stored):
+    """What is told of the task is what the store has."""
+    if stored == "gone":
+        with pytest.raises(RPCError) as caught:
+            await get(client, id)
+        assert caught.value.code == INVALID_PARAMS
+    else:
+        assert (await get(client, id))["status"] == stored
 
 
 def assert_final(seen):
@@ -168,8 +180,9 @@ async def assert_replies(race, seen):
 @pytest.mark.parametrize("hold", ["nothing", "one", "all", "told late"])
 async def test_the_first_end_stands_in_every_order(era, hold, autojump_clock):
     """Of result, cancel, answer, expiry and another process's cancel; the store prompt, late, or very late."""
-    for order in itertools.permutations(EVENTS):
-        if hold != "nothing" and order.index("expiry") == 0:
+    early = [event for event in EVENTS if event != "expiry"]
+    for order in itertools.chain(itertools.permutations(EVENTS), itertools.permutations(early)):
+        if hold != "nothing" and order[0] == "expiry":
             continue
         try:
             await raced(era, order, hold=hold)
@@ -382,3 +395,48 @@ async def answered(client, id):
         await wait_all_tasks_blocked()
         return {}
     return await client.answer_to(id)
+
+
+async def test_nobody_is_told_of_anything_before_the_store_has_it(autojump_clock):
+    """Neither by an answer nor by a notification, of either generation."""
+    stage = Stage()
+
+    async def handler(ctx: Context) -> str:
+        await ctx.task.update_status("reading")
+        await stage.play()
+        return "done"
+
+    async with (
+        HeldStore() as store,
+        task_world(tasked(handler), task_store=store) as world,
+        world.client(STATEFUL) as old,
+        world.client(STATELESS) as new,
+    ):
+        store.holding = True
+        ids = [(await create(client))["taskId"] for client in (old, new)]
+        new.start("subscriptions/listen", {"notifications": {"taskIds": ids}})
+        await new.notification("notifications/subscriptions/acknowledged")
+        for _ in ids:
+            await new.notification("notifications/tasks")
+        waiting = old.start("tasks/result", {"taskId": ids[0]})
+        await stage.until(entered=2)
+        for client in (old, new):
+            await client.expect_none()
+            for id in ids:
+                assert "statusMessage" not in await get(client, id)
+        store.release(2)
+        await wait_all_tasks_blocked()
+        assert [each["params"]["statusMessage"] for each in old.untaken] == ["reading"]
+        assert [each["params"]["statusMessage"] for each in new.untaken] == ["reading"] * 2
+        cancelling = [client.start("tasks/cancel", {"taskId": ids[1]}) for client in (old, new)]
+        await wait_all_tasks_blocked()
+        stage.go.set()
+        await wait_all_tasks_blocked()
+        assert [await status_of(old, id) for id in ids] == ["working"] * 2
+        assert [len(client.untaken) for client in (old, new)] == [1, 2]
+        store.release_all()
+        assert (await old.answer_to(waiting))["result"]["content"][0]["text"] == "done"
+        replies = [await old.answer_to(cancelling[0]), await new.answer_to(cancelling[1])]
+        assert replies[0].get("result", {"status": "cancelled"})["status"] == "cancelled"
+        assert "error" not in replies[1]
+        assert [await status_of(new, id) for id in ids] == ["completed", "cancelled"]
