@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import warnings
 
@@ -209,7 +210,9 @@ async def notified(session, tasks):
 @contextlib.asynccontextmanager
 async def streams(kind, *where):
     if kind == "stdio":
-        async with stdio_client(StdioServerParameters(command=where[0], args=list(where[1:]))) as pair:
+        # Left to itself, the package keeps our variables from the server, which would use the real state directory.
+        server = StdioServerParameters(command=where[0], args=list(where[1:]), env=dict(os.environ))
+        async with stdio_client(server) as pair:
             yield pair
     else:
         async with streamablehttp_client(where[0]) as (reading, writing, _):
