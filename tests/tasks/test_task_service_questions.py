@@ -495,3 +495,16 @@ async def test_over_http_a_client_that_reads_no_news_of_its_tasks_costs_no_more_
                 told.append(await events.next())
             assert {each["params"]["taskId"] for each in told} == {id}
             assert len(told) <= HIGH_WATER_EVENTS + 1
+
+
+@pytest.mark.parametrize("id", [0, ""], ids=["zero", "empty"])
+async def test_a_question_of_a_call_with_a_falsy_id_travels_on_that_call_s_stream(id, over_http):
+    async with (
+        over_http(tasked(asking)) as (_, line),
+        line._session.stream(id, "work") as response,
+    ):
+        events = Events(response)
+        question = await question_on(events)
+        await line.reply(question, YES)
+        last = (await events.rest())[-1]
+        assert (last["id"], text_of(last["result"])) == (id, "accept")

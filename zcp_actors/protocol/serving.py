@@ -151,6 +151,10 @@ class Server:
         self.calls: dict[RequestId, Served] = {}
         self._numbers = itertools.count(1)
 
+    def stream_of(self, call: Served) -> RequestId | None:
+        """The request to which all that this call sends belongs; None when no request asked for it."""
+        return call.id
+
     def stamp(self) -> dict[str, Any] | None:
         """What every result's `_meta` shall carry on a wire, or None."""
         return None

@@ -163,7 +163,7 @@ class StatefulServer(Server):
         id = next(self._ids)
         self.questions[id] = Asked(call, key, question.method, slot)
         call.open[key] = id
-        return [Send(Request(id, question.method, params), call.id or None)]
+        return [Send(Request(id, question.method, params), self.stream_of(call))]
 
     def gave_up(self, call: Served, key: str) -> list[Effect]:
         if call.phase is not Phase.RUNNING or key not in call.open:
@@ -179,7 +179,7 @@ class StatefulServer(Server):
     def _withdrawal(self, id: RequestId, call: Served, reason: str) -> Effect:
         del self.questions[id]
         params = CancelledNotificationParams(request_id=id, reason=reason)
-        return Send(Notification("notifications/cancelled", params), call.id or None)
+        return Send(Notification("notifications/cancelled", params), self.stream_of(call))
 
     def _suspended(self, call: Served) -> list[Effect]:
         return self._replay(call)
@@ -208,7 +208,15 @@ class StatefulServer(Server):
             return self._suspended(call)
         self.errands.discard(call)
         call.phase = Phase.ENDED
-        return self._withdraw(call)
+        effects = self._withdraw(call)
+        self.errands.discard(call)
+        return effects
+
+    def stream_of(self, call: Served) -> RequestId | None:
+        return None if call in self.errands else call.id
+
+    def _error(self, error: Exception) -> RPCError:
+        return stateful_tasks.of_this_revision(super()._error(error))
 
     def task_changed(self, task: Task) -> list[Effect]:
         return [Send(stateful_tasks.notice(task))]

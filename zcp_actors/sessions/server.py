@@ -291,7 +291,8 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         id = call.served.id
         if not isinstance(self.connection, Routed):
             return True
-        return self.connection.reads(id) if id else self.connection.reachable
+        id = call.automaton.stream_of(call.served)
+        return self.connection.reachable if id is None else self.connection.reads(id)
 
     def reached(self) -> None:
         """What belongs to no request reaches the client again: there may be questions of tasks for it."""
