@@ -206,7 +206,6 @@ class StatefulServer(Server):
             return super().finished(call, outcome)
         if call.phase is Phase.SUSPENDING:
             return self._suspended(call)
-        self.errands.discard(call)
         call.phase = Phase.ENDED
         effects = self._withdraw(call)
         self.errands.discard(call)
@@ -214,9 +213,6 @@ class StatefulServer(Server):
 
     def stream_of(self, call: Served) -> RequestId | None:
         return None if call in self.errands else call.id
-
-    def _error(self, error: Exception) -> RPCError:
-        return stateful_tasks.of_this_revision(super()._error(error))
 
     def task_changed(self, task: Task) -> list[Effect]:
         return [Send(stateful_tasks.notice(task))]
