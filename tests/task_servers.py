@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +17,8 @@ from served import serving
 SERVER = str(PROGRAMS / "task_server.py")
 LEASE = 0.5
 """Seconds: a holder that is stopped, or dead, is replaced after this and a third of it."""
+UNCERTAIN = re.compile(r"OnceUncertain: ")
+"""What a task says whose effect was begun, and of whose outcome nothing is known."""
 
 
 @asynccontextmanager
@@ -50,6 +53,25 @@ class World:
             for n, era in enumerate(eras):
                 nursery.start_soon(start, n, era)
         return [peers[n] for n in range(len(eras))]
+
+    async def http_server(self, *, lease=LEASE):
+        """The URL of a new server process that is reached over HTTP, for any number of peers."""
+        words = [sys.executable, SERVER, "http", str(self.store), str(self.log), str(lease)]
+        return await self._nursery.start(self._serve, words)
+
+    async def _serve(self, words, task_status):
+        async with serving(words) as url:
+            task_status.started(url)
+            await trio.sleep_forever()
+
+    async def peer(self, url, era, name="ann", answer=None):
+        """A client of a server over HTTP, which says that it is `name`."""
+        return await self._nursery.start(self._visit, url, era, name, answer)
+
+    async def _visit(self, url, era, name, answer, task_status):
+        async with http_peer(url, era, name, answer) as peer:
+            task_status.started(peer)
+            await trio.sleep_forever()
 
     async def _live(self, words, era, way, answer, task_status):
         async with AsyncExitStack() as stack:

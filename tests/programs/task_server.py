@@ -49,57 +49,78 @@ class Log:
             await trio.sleep(POLL)
 
 
-def made(log: Log, tools: list[str] | None = None, name: str = "Works") -> FastZCP:
-    app = FastZCP(name)
+class Works:
+    """The handlers, which all log to one file."""
 
-    async def quick(name: str) -> str:
-        log.add("done", name)
+    def __init__(self, log: Log) -> None:
+        self.log = log
+
+    async def quick(self, name: str) -> str:
+        self.log.add("done", name)
         return name
 
-    async def wait(name: str, ctx: Context, last: bool = True) -> str:
+    async def wait(self, name: str, ctx: Context, last: bool = True) -> str:
         """An effect, a gate, and the last effect."""
-        log.add("begun", name)
+        self.log.add("begun", name)
         try:
-            await ctx.once("before", lambda: log.add("before", name))
-            log.add("waits", name)
-            await log.gate(name)
+            await ctx.once("before", lambda: self.log.add("before", name))
+            self.log.add("waits", name)
+            await self.log.gate(name)
             if last:
-                await ctx.once("after", lambda: log.add("after", name))
+                await ctx.once("after", lambda: self.log.add("after", name))
         except BaseException:
-            log.add("cut short", name)  # by its cancel, or by being told that it may not go on
+            self.log.add("cut short", name)  # by its cancel, or by being told that it may not go on
             raise
-        log.add("done", name)
+        self.log.add("done", name)
         return f"{name} through"
 
-    async def ask(name: str, count: int, ctx: Context) -> str:
+    async def ask(self, name: str, count: int, ctx: Context) -> str:
         """Questions, each with an effect behind it that takes a moment."""
-        log.add("begun", name)
+        self.log.add("begun", name)
         words = []
         for n in range(count):
             answer = await ctx.elicit(f"{name} {n}", Word, key=f"question-{n}")
-            log.add("got", name, n)
+            self.log.add("got", name, n)
             words.append(answer.data.word)
 
             async def effect(n: int = n) -> int:
-                log.add("effect", name, n)
+                self.log.add("effect", name, n)
                 await trio.sleep(0.001)
                 return n
 
             await ctx.once(f"effect-{n}", effect)
-        log.add("done", name)
+        self.log.add("done", name)
         return " ".join(words)
 
-    async def brittle(name: str) -> str:
+    async def press(self, name: str, ctx: Context) -> str:
+        """An effect that lasts until its gate is opened."""
+
+        async def effect() -> str:
+            self.log.add("effect", name)
+            await self.log.gate(name)
+            self.log.add("effect over", name)
+            return f"{name} pressed"
+
+        try:
+            return await ctx.once("press", effect)
+        except BaseException:
+            self.log.add("cut short", name)
+            raise
+
+    async def brittle(self, name: str) -> str:
         """What is not run again."""
-        log.add("begun", name)
+        self.log.add("begun", name)
         await trio.sleep_forever()
         return name
 
-    for tool in (quick, wait, ask):
+
+def made(log: Log, tools: list[str] | None = None, name: str = "Works") -> FastZCP:
+    app, works = FastZCP(name), Works(log)
+    for tool in (works.quick, works.wait, works.ask, works.press):
         if tools is None or tool.__name__ in tools:
             app.add_tool(tool, task="required")
     if tools is None or "brittle" in tools:
-        app.add_tool(brittle, task="required", on_restart="fail")
+        app.add_tool(works.brittle, task="required", on_restart="fail")
     return app
 
 

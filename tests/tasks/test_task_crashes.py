@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import socket
 import sqlite3
 import subprocess
@@ -24,8 +23,8 @@ from contextlib import asynccontextmanager
 import trio
 from peers import PROGRAMS
 from raw_peer import STATEFUL, STATELESS, Gone, Refused, talking
+from task_servers import LEASE, UNCERTAIN
 
-LEASE = 0.5
 WORLDS = 2
 """Files, so that one is busy while the other waits for a lease to lapse."""
 SERVERS = 3
@@ -39,7 +38,10 @@ MOST_QUESTIONS = 3
 RECOVERY_SECONDS = LEASE * 4 / 3 + 5
 """What is documented, and what running a handler again, with its questions, takes on two busy cores."""
 
-UNCERTAIN = re.compile(r"may or may not have happened|never recorded")
+CANCELS = 0.15
+"""Of tasks, that their authors think better of."""
+CANCELLED = "(cancelled)"
+ENDED = ("completed", "failed", "cancelled")
 
 
 class Forks:
@@ -125,6 +127,8 @@ class World:
         """Results, by id."""
         self.answered = set()
         """(id, key) of what a server took."""
+        self.cancelled = {}
+        """Those that somebody tried to cancel: id to whether a server said that it did."""
         self.faults = []
         self.killed = []
         """Process ids."""
@@ -223,6 +227,8 @@ class World:
         except Gone:
             return  # it may be there, and may not
         self.created[id] = name, questions
+        if self.rng.random() < CANCELS:
+            await self.cancel(id)
         outcome = None
         while outcome is None:
             if peer.gone or peer.era == STATELESS:
@@ -233,13 +239,28 @@ class World:
                 continue
         self.seen[id] = outcome
 
+    async def cancel(self, id):
+        await trio.sleep(self.rng.uniform(0, 0.05))
+        peer = await self.peer()
+        self.cancelled[id] = False
+        self.moment(peer)
+        try:
+            said = await peer.cancel(id)
+            # The newer revision acknowledges the wish alone: the task may have ended otherwise before.
+            self.cancelled[id] = said.get("status") == "cancelled"
+            peer = await self.peer()
+            if (await peer.get(id))["status"] not in ENDED:
+                self.faults.append(f"{self.created[id]} goes on after its cancel was acknowledged")
+        except (Gone, Refused):
+            return  # nobody knows; or it had ended
+
     async def followed(self, peer, id):
         """Look at a task and do what it needs; its outcome, when it has one."""
         if peer.era == STATEFUL:
             self.moment(peer)
             return await self.outcome(peer, id)
         task = await peer.get(id)
-        if task["status"] in {"completed", "failed"}:
+        if task["status"] in ENDED:
             return outcome_of(task)
         for key, question in task.get("inputRequests", {}).items():
             message = question["params"]["message"]
@@ -255,11 +276,11 @@ class World:
     async def outcome(self, peer, id):
         """How a task ended, in either revision; waits for that in 2025-11-25."""
         if peer.era == STATELESS:
-            return outcome_of(await peer.status(id, "completed", "failed"))
+            return outcome_of(await peer.status(id, *ENDED))
         try:
             return text_of(await peer.result(id))
         except Refused as error:
-            return error.message
+            return CANCELLED if error.message.startswith("the task was cancelled") else error.message
 
     async def run(self):
         async with trio.open_nursery() as servers:
@@ -281,9 +302,11 @@ class World:
             seen, again = self.seen[id], await self.outcome(await self.peer(), id)
             assert again == seen, f"{name}: another result than before"
             effects = [self.deeds["effect", name, n] for n in range(questions)]
-            if UNCERTAIN.search(seen):
-                assert max(effects) <= 1, f"{name}: {effects}"
-            else:
+            assert max(effects, default=0) <= 1, f"{name}: {effects}"
+            if self.cancelled.get(id) or seen == CANCELLED:
+                assert seen == CANCELLED, f"{name}: its cancel was acknowledged"
+                assert id in self.cancelled, f"{name}: nobody cancelled it"
+            elif not UNCERTAIN.search(seen):
                 assert seen == " ".join(f"{name} {n}".upper() for n in range(questions)), name
                 assert effects == [1] * questions, f"{name}: {effects}"
         await self._nothing_works_for_ever()
@@ -306,7 +329,8 @@ class World:
 
     def told(self):
         uncertain = sum(bool(UNCERTAIN.search(each)) for each in self.seen.values())
-        tasks = f"{len(self.created)} tasks, {uncertain} uncertain"
+        cancelled = sum(each == CANCELLED for each in self.seen.values())
+        tasks = f"{len(self.created)} tasks, {cancelled} cancelled, {uncertain} uncertain"
         return f"{len(self.killed)} kills, {tasks}, recovered in {self.recovered:.2f} s"
 
 
@@ -315,6 +339,8 @@ def text_of(result):
 
 
 def outcome_of(task):
+    if task["status"] == "cancelled":
+        return CANCELLED
     return task["error"]["message"] if "error" in task else text_of(task["result"])
 
 

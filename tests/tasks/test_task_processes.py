@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import time
 
 import pytest
 import trio
 from raw_peer import PREFIX, STATEFUL, STATELESS
-from task_servers import LEASE, open_world, refusal
+from task_servers import LEASE, UNCERTAIN, open_world, refusal
 
 from zcp_actors.errors import INVALID_PARAMS
 
@@ -257,11 +258,26 @@ async def test_whoever_waits_at_another_process_is_told_of_a_failure_after_a_kil
 class Stopped:
     """A process that does nothing inside the block, and does not know it."""
 
-    def __init__(self, peer):
-        self.pid = peer.process.pid
+    def __init__(self, world, peer):
+        self.store, self.pid = world.store, peer.process.pid
 
     def __enter__(self):
         os.kill(self.pid, signal.SIGSTOP)
+        while self._holds_the_file():  # it would stop everybody who writes, which SQLite can do nothing about
+            os.kill(self.pid, signal.SIGCONT)
+            time.sleep(0.02)
+            os.kill(self.pid, signal.SIGSTOP)
+
+    def _holds_the_file(self):
+        connection = sqlite3.connect(self.store, timeout=0.2, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return True
+        finally:
+            connection.close()
+        return False
 
     def __exit__(self, *_):
         os.kill(self.pid, signal.SIGCONT)
@@ -272,7 +288,7 @@ async def test_a_holder_that_was_stopped_past_its_lease_writes_nothing_and_does_
     id = await holder.create("wait", name="g")
     await world.deed("g", "waits")
 
-    with Stopped(holder):
+    with Stopped(world, holder):
         taken = await world.deed("g", "begun", count=2)
         assert taken["pid"] == other.process.pid
         before = world.row(id)
@@ -294,7 +310,7 @@ async def test_a_holder_that_wakes_while_another_runs_its_task_leaves_it_to_that
     id = await holder.create("wait", name="g")
     await world.deed("g", "waits")
 
-    with Stopped(holder):
+    with Stopped(world, holder):
         await world.deed("g", "begun", count=2)
         taken = world.row(id)
     assert (await world.deed("g", "cut short"))["pid"] == holder.process.pid
@@ -312,12 +328,80 @@ async def test_a_stopped_holder_whom_nobody_replaces_goes_on_with_its_task(world
     id = await holder.create("wait", name="g")
     await world.deed("g", "waits")
 
-    with Stopped(holder):
+    with Stopped(world, holder):
         await trio.sleep(2 * LEASE)
         world.open_gate("g")
 
     assert (await holder.result(id))["content"][0]["text"] == "g through"
     assert len(world.deeds("g", "before")) == len(world.deeds("g", "after")) == 1
+
+
+@BOTH
+async def test_an_effect_that_a_kill_cut_short_is_not_repeated_and_its_task_says_so(world, era):
+    holder, other = await world.servers(era, era)
+    id = await holder.create("press", name="p")
+    await world.deed("p", "effect")
+    holder.process.kill()
+    world.open_gate("p")
+    ended = await other.status(id, "failed")
+
+    assert ended["status"] == "failed"
+    told = ended["error"]["message"] if era == STATELESS else (await refusal(other.result(id))).message
+    assert UNCERTAIN.search(told)
+    assert len(world.deeds("p", "effect")) == 1
+
+
+async def test_an_effect_that_outlasts_its_lease_is_not_recorded_by_the_one_who_lost_it(world):
+    holder, other = await world.servers(STATEFUL, STATEFUL)
+    id = await holder.create("press", name="p")
+    await world.deed("p", "effect")
+    with Stopped(world, holder):
+        ended = await other.status(id, "failed")
+        row = world.row(id)
+    await world.deed("p", "cut short", count=2)
+    world.open_gate("p")
+
+    assert ended["status"] == "failed"
+    assert UNCERTAIN.search((await refusal(holder.result(id))).message)
+    assert world.row(id) == row
+    assert [deed["pid"] for deed in world.deeds("p", "effect")] == [holder.process.pid]
+    assert world.deeds("p", "effect over") == []
+
+
+# ---- whose it is
+async def test_a_task_is_its_requestors_at_every_process_and_to_others_not_there(world):
+    """R87: another one's id is answered as an unknown one. The requestor is told by the transport, not by a session."""
+    here, there = await world.http_server(), await world.http_server()
+    ann, ann_there = await world.peer(here, STATEFUL), await world.peer(there, STATELESS)
+    bob, bob_there = await world.peer(there, STATEFUL, "bob"), await world.peer(here, STATELESS, "bob")
+    id = await ann.create("ask", name="x", count=1)
+    asked = await questions(ann_there, id)
+
+    for peer, method in [(bob, "tasks/get"), (bob, "tasks/cancel"), (bob, "tasks/result"), (bob_there, "tasks/cancel")]:
+        known, unknown = [await refusal(peer.ask(method, {"taskId": each})) for each in (id, "nobody's")]
+        assert (known.code, known.message) == (unknown.code, unknown.message.replace("nobody's", id).replace('"', "'"))
+    answers = {"taskId": id, "inputResponses": {key: said("no") for key in asked}}
+    assert (await refusal(bob_there.ask("tasks/update", answers))).code == INVALID_PARAMS
+    assert (await bob.ask("tasks/list"))["tasks"] == []
+
+    await ann_there.ask("tasks/update", {"taskId": id, "inputResponses": {key: said("yes") for key in asked}})
+    assert (await ann.result(id))["content"][0]["text"] == "yes"
+
+
+@BOTH
+async def test_after_a_restart_a_new_connection_of_the_same_requestor_finds_its_tasks(world, era):
+    """R81, R82: by the requestor, not by the session; and what was acknowledged is there."""
+    first = await world.peer(await world.http_server(), era)
+    ended, gated = await first.create("quick", name="q"), await first.create("wait", name="g")
+    result = await first.result(ended)
+    os.kill((await world.deed("g", "waits"))["pid"], signal.SIGKILL)
+
+    second = await world.peer(await world.http_server(), era)
+    assert (await second.get(gated))["status"] == "working"
+    world.open_gate("g")
+    assert await second.result(ended) == result
+    assert (await second.result(gated))["content"][0]["text"] == "g through"
+    assert len(world.deeds("q", "done")) == len(world.deeds("g", "before")) == 1
 
 
 async def test_a_process_that_ends_in_good_order_gives_its_tasks_back_before_their_lease_lapses(world):
