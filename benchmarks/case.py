@@ -39,7 +39,7 @@ class Variant:
     """A file under `programs/`."""
     words: tuple[str, ...] = ()
     env: str = "ours"
-    """Which environment it runs in: see `environments`."""
+    """Which environment it runs in: see `environments`. A word `@env/program` is the command line of another program."""
     quick: bool = True
     """Whether `--quick` runs it."""
     only: frozenset[str] | None = None
@@ -50,7 +50,8 @@ class Variant:
     @property
     def kind(self) -> str:
         """Ours, a peer, or a floor."""
-        return "floor" if self.name.startswith("floor") else "ours" if self.name.startswith("ours") else "peer"
+        first = self.name.split(" ", 1)[0].strip(",")
+        return first if first in {"ours", "floor"} else "peer"
 
     def takes(self, measure: Measure) -> bool:
         """Tell whether it can take this measure."""

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from benchmarks.environments import ROOT
 
-PATIENCE = 120
+PATIENCE = 60
 """Seconds that one order may take beyond what it asks for: 10 000 sessions of the slowest peer open within it."""
 
 

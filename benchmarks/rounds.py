@@ -7,6 +7,7 @@ Owns the order and what was reported. Refuses to judge.
 from __future__ import annotations
 
 import random
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -83,13 +84,21 @@ def run(case: Case, options: Options, step: Callable[[str], None]) -> Outcome:
 
 def _one_process(outcome: Outcome, variant: Variant, number: int, options: Options) -> None:
     try:
-        argv = [*command(variant.env, variant.program), *variant.words]
+        argv = [*command(variant.env, variant.program), *map(word, variant.words)]
         with Worker(argv, nice=options.nice) as worker:
             outcome.facts[variant.name] = worker.facts
             for order, measure in orders(outcome.case, variant, options):
                 outcome.rounds[variant.name, measure.name][number] = Round.of(worker.measure(order))
     except (AbsentError, WorkerFailed, OSError) as error:
         outcome.absent[variant.name] = str(error)
+
+
+def word(given: str) -> str:
+    """A word of a program as it is meant: `@env/program` is the command line of another. Raises `AbsentError`."""
+    if not given.startswith("@"):
+        return given
+    env, _, program = given[1:].partition("/")
+    return shlex.join(command(env, program))
 
 
 def orders(case: Case, variant: Variant, options: Options) -> Iterator[tuple[dict[str, Any], Measure]]:

@@ -40,20 +40,18 @@ class Wire:
         self._out.write(json.dumps(facts) + "\n")
 
 
-WIRE = Wire()
-
-
 async def work(measures, **facts):
     """Say hello, then follow orders. `measures` maps a name to `async (order) -> report`."""
-    WIRE.report(hello=facts)
-    for order in WIRE.orders():
+    wire = Wire()
+    wire.report(hello=facts)
+    for order in wire.orders():
         try:
             report = await measures[order["measure"]](order)
         except Exception as error:  # noqa: BLE001 - the runner shows it beside the figures of the others
             traceback.print_exc()
-            WIRE.report(error=f"{type(error).__name__}: {error}"[:300])
+            wire.report(error=f"{type(error).__name__}: {error}"[:300])
             continue
-        WIRE.report(**report)
+        wire.report(**report)
 
 
 # What a process and those below it have used of the CPU. /proc has it in nanoseconds; elsewhere children count nothing.

@@ -4,7 +4,7 @@ import contextlib
 
 import trio
 
-from benchmarks.worker import HUNDRED, many_at_once, one_after_another, together_on_trio, words, work
+from benchmarks.worker import many_at_once, one_after_another, together_on_trio, words, work
 from zcp_actors import FastZCP, memory_client, open_runtime
 
 
@@ -60,7 +60,7 @@ async def main(era="2025-11-25", tools="1", how="default"):
                 assert result.structured_content == {"result": "hello"}
 
             await work(
-                {"one": one_after_another(call), "hundred": many_at_once(call, together_on_trio, HUNDRED)},
+                {"one": one_after_another(call), "hundred": many_at_once(call, together_on_trio)},
                 era=client.introduction.era.value,
             )
 
