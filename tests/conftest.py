@@ -22,6 +22,9 @@ from oracle_tap import Overheard
 
 from zcp_actors.sessions.state_keys import STATE_DIR
 
+PLACES = (STATE_DIR, "XDG_STATE_HOME")
+"""Where state is kept; of these a server that is started as a child is told the second alone."""
+
 STATES = pytest.StashKey[Path]()
 _numbers = itertools.count(1)
 
@@ -60,7 +63,8 @@ def pytest_runtest_call(item):
 def pytest_configure(config):
     config.addinivalue_line("markers", "hostile: our own sessions write on purpose what the oracle must refuse")
     config.stash[STATES] = Path(tempfile.mkdtemp(prefix="zcp-actors-states-"))
-    os.environ[STATE_DIR] = str(config.stash[STATES] / "shared")  # for fixtures that several tests share
+    for name in PLACES:
+        os.environ[name] = str(config.stash[STATES] / "shared")  # for fixtures that several tests share
 
 
 def pytest_unconfigure(config):
@@ -71,7 +75,9 @@ def pytest_unconfigure(config):
 def own_state(request):
     """A state directory that is made when something is kept in it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(STATE_DIR, str(request.config.stash[STATES] / f"{next(_numbers)}"))
+        place = str(request.config.stash[STATES] / f"{next(_numbers)}")
+        for name in PLACES:
+            patch.setenv(name, place)
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -113,6 +114,7 @@ def test_ctrl_c_cancels_the_task_at_its_server(files, tmp_path, era):
         stderr=subprocess.PIPE,
         text=True,
         cwd=PROGRAMS,
+        env={**os.environ, "HOME": str(tmp_path)},  # of our variables the server is told none
     )
     try:
         assert process.stderr.readline() == "last: working\n"

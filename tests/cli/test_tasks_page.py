@@ -34,7 +34,8 @@ def folder(tmp_path):
 
 def ran(words, folder):
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    # A server that the program starts is told none of our variables; where a home is, it is.
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
     return subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=60, shell=False
     )
