@@ -150,6 +150,9 @@ class App(Protocol):
     def task_policy(self, method: str, target: str) -> Any:
         """A `TaskPolicy` for a tool ("tools/call") or a kind ("tasks/create"); None for one that is not there."""
 
+    def check_task(self, kind: str, input: Any) -> None:
+        """Raises `InvalidParams` for an input that does not fit this kind of task, before there is a task."""
+
     def task_targets(self) -> Collection[tuple[str, str]]:
         """Every (method, target) that may run as a task."""
 

@@ -93,7 +93,7 @@ async def test_an_unknown_kind_is_refused_before_there_is_a_task(era, autojump_c
 
 
 @both_eras
-async def test_an_input_that_does_not_fit_is_the_task_s_failure(era, autojump_clock):
+async def test_an_input_that_does_not_fit_makes_no_task(era, autojump_clock):
     app = FastZCP("a")
 
     @app.task("k")
@@ -101,10 +101,9 @@ async def test_an_input_that_does_not_fit_is_the_task_s_failure(era, autojump_cl
         return {"n": n, "same": ctx.task is task, "id": task.id}
 
     async with client_of(app, era) as client:
-        created = await client.ask("tasks/create", {"kind": "k", "input": {"n": "one"}})
-        task = await ended(client, (created.get("task") or created)["taskId"])
-        assert task["status"] == "failed"
-        assert "invalid input: $.n" in task["statusMessage"]
+        with pytest.raises(RPCError, match=r"invalid input: \$\.n") as refused:
+            await client.ask("tasks/create", {"kind": "k", "input": {"n": "one"}})
+        assert refused.value.code == INVALID_PARAMS
         created = await client.ask("tasks/create", {"kind": "k", "input": {"n": 1}})
         id = (created.get("task") or created)["taskId"]
         assert (await ended(client, id))["status"] == "completed"

@@ -26,6 +26,7 @@ from task_service_world import (
 
 from zcp_actors import Context, ServerHandle
 from zcp_actors.errors import RPCError
+from zcp_actors.tasks.asking import unrelated
 from zcp_actors.testing import always_replay
 from zcp_actors.transports.http.app import create_asgi_app
 from zcp_actors.transports.http.in_process import InProcessTransport
@@ -508,3 +509,10 @@ async def test_a_question_of_a_call_with_a_falsy_id_travels_on_that_call_s_strea
         await line.reply(question, YES)
         last = (await events.rest())[-1]
         assert (last["id"], text_of(last["result"])) == (id, "accept")
+
+
+def test_an_answer_is_kept_without_what_tied_it_to_its_task_on_the_way():
+    tied = {"io.modelcontextprotocol/related-task": {"taskId": "t"}}
+
+    assert unrelated({"action": "accept", "_meta": tied}) == {"action": "accept"}
+    assert unrelated({"role": "assistant", "_meta": {**tied, "mine": 1}}) == {"role": "assistant", "_meta": {"mine": 1}}

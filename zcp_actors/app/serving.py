@@ -135,6 +135,10 @@ class Serving:
             found = self._kinds.entries.get(target)
         return None if found is None else found.policy
 
+    def check_task(self, kind: str, input: dict[str, Any] | None) -> None:
+        """Raises `InvalidParams` for an input that does not fit this kind, and for a kind that is not there."""
+        self._kind(kind).check(input)
+
     def task_targets(self) -> list[tuple[str, str]]:
         """Return every (method, target) that may run as a task: tools, then kinds, as they were registered."""
         tools = self._tools.entries.items()
@@ -161,10 +165,13 @@ class Serving:
         return tool.call(context, params.arguments)
 
     def _run_task(self, context: Any, params: CreateTaskRequestParams) -> Coroutine[Any, Any, Result]:
-        kind = self._kinds.entries.get(params.kind)
+        return self._kind(params.kind).run(context, params.input)
+
+    def _kind(self, name: str) -> RegisteredKind:
+        kind = self._kinds.entries.get(name)
         if kind is None:
-            raise InvalidParams(f"unknown task kind {params.kind!r:.200}")
-        return kind.run(context, params.input)
+            raise InvalidParams(f"unknown task kind {name!r:.200}")
+        return kind
 
     async def _list_tools(self, _: Any, params: PaginatedRequestParams) -> ListToolsResult:
         entries, following = self._page(self._tools, params)

@@ -14,7 +14,7 @@ import attrs
 
 from zcp_actors import schemas
 from zcp_actors.app import injection
-from zcp_actors.app.failure import as_rpc_error, cancelled_part
+from zcp_actors.app.failure import as_rpc_error, cancelled_part, settled, text_of
 from zcp_actors.app.handler import Handler
 from zcp_actors.app.inputs import Inputs, written_schema
 from zcp_actors.errors import InvalidParams, MethodNotFound, NotJSON, SchemaError
@@ -108,6 +108,15 @@ class RegisteredKind:
         except BaseExceptionGroup as group:
             raise cancelled_part(group) from None
         return result
+
+    def check(self, given: dict[str, Any] | None) -> None:
+        """Raises `InvalidParams` for an input that does not fit."""
+        try:
+            self._values(given, None)
+        except InvalidParams:
+            raise
+        except Exception as error:  # noqa: BLE001 - building an argument may run an author's class
+            raise InvalidParams(f"task kind {self.kind!r} was not run: {text_of(settled(error))}") from None
 
     def _values(self, given: dict[str, Any] | None, task: Any) -> dict[str, Any]:
         try:

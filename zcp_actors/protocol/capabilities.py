@@ -9,6 +9,7 @@ form only.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from zcp_actors.errors import INVALID_PARAMS, METHOD_NOT_FOUND, CapabilityMissing, RPCError
@@ -94,7 +95,7 @@ def ensure_declared(capabilities: ClientCapabilities | None, method: str, params
     if not declared(capabilities, method, params):
         needed = required(method, params)
         name = " ".join([method, *(f"({mode})" for mode in needed.get("elicitation", ()))])
-        raise CapabilityMissing(f"the client did not declare what {name} needs: {needed}", needed)
+        raise CapabilityMissing(f"the client did not declare what {name} needs: {json.dumps(needed)}", needed)
 
 
 def unmatched_tools(messages: Sequence[Any]) -> str | None:

@@ -17,6 +17,7 @@ import trio
 from zcp_actors.errors import INTERNAL_ERROR, CallEnding, CapabilityMissing, RequestTimeout, RPCError
 from zcp_actors.protocol.stateful_tasks import related
 from zcp_actors.wire import to_wire, v2025_11_25
+from zcp_actors.wire.meta_keys import RELATED_TASK
 from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
@@ -103,10 +104,18 @@ class Bringer:
         params: Any = v2025_11_25.DIALECT.request_params(method, question.params, sender="server")
         params = replaced(params, meta={**(params.meta or {}), **related(self._follow.place.id)})
         try:
-            return {"result": to_wire(await self._call.ask(method, params, key))}
+            answer = to_wire(await self._call.ask(method, params, key))
         except (CapabilityMissing, CallEnding):
             return None
         except RequestTimeout as error:
             return {"error": {"code": INTERNAL_ERROR, "message": str(error), "data": None}}
         except RPCError as error:
             return {"error": {"code": error.code, "message": error.message, "data": error.data}}
+        return {"result": unrelated(answer)}
+
+
+def unrelated(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer without what tied it to its task on the way: a handler may return it as a part of its own result."""
+    meta = {name: value for name, value in (answer.get("_meta") or {}).items() if name != RELATED_TASK}
+    rest = {name: value for name, value in answer.items() if name != "_meta"}
+    return {**rest, "_meta": meta} if meta else rest

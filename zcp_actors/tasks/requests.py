@@ -73,6 +73,7 @@ async def _create(service: TaskService, context: Context, params: Any) -> Any:
     policy = service.app.task_policy("tasks/create", params.kind)
     if policy is None:
         raise InvalidParams(f"unknown kind of task {params.kind!r:.200}")
+    service.app.check_task(params.kind, params.input)
     call = context.call
     return await _created(service, context, call.automaton.tasks.wish(call.served, policy), policy)
 
