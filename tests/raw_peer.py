@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -145,7 +144,7 @@ class Peer:
 
 @asynccontextmanager
 async def talking(reading, writing, era: str, answer: Any = None):
-    """Talk over two streams of bytes; the task is not introduced yet."""
+    """Talk over two streams of bytes; nobody is introduced yet."""
     peer, one_at_a_time = Peer(era, answer), trio.Lock()
 
     async def send(message):
@@ -171,25 +170,6 @@ async def talking(reading, writing, era: str, answer: Any = None):
         peer._nursery.start_soon(listen)
         yield peer
         peer._nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def stdio_peer(argv, era: str, answer: Any = None, **options: Any):
-    """Start a server and talk to it; `peer.process` is the child."""
-    process = await trio.lowlevel.open_process(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
-    try:
-        async with talking(process.stdout, process.stdin, era, answer) as peer:
-            peer.process = process
-            await peer.introduce()
-            yield peer
-    finally:
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + 10):
-            await process.stdin.aclose()
-            with trio.move_on_after(5):
-                await process.wait()
-            process.kill()
-            await process.wait()
-            await process.stdout.aclose()
 
 
 @asynccontextmanager

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import sys
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
-from peers import PROGRAMS
-from raw_peer import Refused, http_peer, stdio_peer
-from served import serving
+from raw_peer import Refused, http_peer, talking
+from task_forks import forked
 
-SERVER = str(PROGRAMS / "task_server.py")
 LEASE = 0.5
 """Seconds: a holder that is stopped, or dead, is replaced after this and a third of it."""
 UNCERTAIN = re.compile(r"OnceUncertain: ")
@@ -39,7 +36,7 @@ class World:
 
     async def server(self, era, way="stdio", *, lease=LEASE, tools="", app="Works", answer=None):
         """A peer of a new server process."""
-        words = [sys.executable, SERVER, way, str(self.store), str(self.log), str(lease), tools, app]
+        words = [way, str(self.store), str(self.log), str(lease), tools, app]
         return await self._nursery.start(self._live, words, era, way, answer)
 
     async def servers(self, *eras, way="stdio", **options):
@@ -56,12 +53,11 @@ class World:
 
     async def http_server(self, *, lease=LEASE):
         """The URL of a new server process that is reached over HTTP, for any number of peers."""
-        words = [sys.executable, SERVER, "http", str(self.store), str(self.log), str(lease)]
-        return await self._nursery.start(self._serve, words)
+        return await self._nursery.start(self._serve, ["http", str(self.store), str(self.log), str(lease)])
 
     async def _serve(self, words, task_status):
-        async with serving(words) as url:
-            task_status.started(url)
+        async with forked(*words) as process:
+            task_status.started(await url_of(process))
             await trio.sleep_forever()
 
     async def peer(self, url, era, name="ann", answer=None):
@@ -74,14 +70,17 @@ class World:
             await trio.sleep_forever()
 
     async def _live(self, words, era, way, answer, task_status):
-        async with AsyncExitStack() as stack:
+        async with forked(*words) as process:
             if way == "stdio":
-                peer = await stack.enter_async_context(stdio_peer(words, era, answer))
+                talk = talking(process.stdout, process.stdin, era, answer)
             else:
-                url = await stack.enter_async_context(serving(words))
-                peer = await stack.enter_async_context(http_peer(url, era, answer=answer))
-            task_status.started(peer)
-            await trio.sleep_forever()
+                talk = http_peer(await url_of(process), era, answer=answer)
+            async with talk as peer:
+                peer.process = process
+                if way == "stdio":
+                    await peer.introduce()
+                task_status.started(peer)
+                await trio.sleep_forever()
 
     def deeds(self, name, what=None):
         """What handlers did under this name, in order."""
@@ -106,6 +105,16 @@ class World:
             return connection.execute("SELECT owner, fence, revision FROM tasks WHERE id = ?", (id,)).fetchone()
         finally:
             connection.close()
+
+
+async def url_of(process):
+    """What a server over HTTP says first."""
+    said = b""
+    while not said.endswith(b"\n"):
+        piece = await process.stdout.receive_some()
+        assert piece, "it ended before it served"
+        said += piece
+    return said.decode().strip()
 
 
 async def refusal(asking):

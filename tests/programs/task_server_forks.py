@@ -1,9 +1,9 @@
 """
 Starts servers of `task_server.py` in milliseconds: everything is imported once, and each server is a fork of this.
 
-What it is told, and what it answers, are the packets of a socket, whose number is its argument: `start STORE LOG LEASE`
-with two files, for the server's input and output, is answered with its process id; `kill PID` with nothing, once that
-process was killed, by SIGKILL, and is gone. It ends when the socket is closed, and its servers with it.
+What it is told, and what it answers, are the packets of a socket, whose number is its argument: `start`, the arguments
+of `task_server.py` and two files, for the server's input and output, are answered with a process id; `kill PID` with
+"gone", once that process was killed, by SIGKILL. It ends when the socket is closed, and its servers with it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def start(door: socket.socket, words: list[str], files: list[int]) -> int:
         for standard, file in enumerate(files):
             os.dup2(file, standard)
             os.close(file)
-        trio.run(task_server.main, "stdio", *words)
+        trio.run(task_server.main, *words)
     except BaseException:
         log.exception("a server ended")
     finally:
@@ -52,8 +52,10 @@ def main(number: str) -> None:
                     os.close(file)
                 door.send(str(pid).encode())
             else:
-                alive.discard(pid := int(words[0]))
-                end(pid)
+                pid = int(words[0])
+                if pid in alive:
+                    alive.remove(pid)
+                    end(pid)
                 door.send(b"gone")
     for pid in alive:
         end(pid)

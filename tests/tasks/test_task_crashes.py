@@ -13,16 +13,12 @@ from __future__ import annotations
 import json
 import os
 import random
-import socket
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
-from contextlib import asynccontextmanager
 
 import trio
-from peers import PROGRAMS
 from raw_peer import STATEFUL, STATELESS, Gone, Refused, talking
+from task_forks import forked, forks
 from task_servers import LEASE, UNCERTAIN
 
 WORLDS = 2
@@ -42,51 +38,6 @@ CANCELS = 0.15
 """Of tasks, that their authors think better of."""
 CANCELLED = "(cancelled)"
 ENDED = ("completed", "failed", "cancelled")
-
-
-class Forks:
-    """The program that starts and kills servers."""
-
-    def __init__(self, door):
-        self._door = door
-        self._one_at_a_time = trio.Lock()
-
-    async def _told(self, words, files=()):
-        async with self._one_at_a_time:
-            socket.send_fds(self._door, ["\0".join(words).encode()], files)
-            await trio.lowlevel.wait_readable(self._door)
-            return self._door.recv(100).decode()
-
-    async def kill(self, pid):
-        await self._told(["kill", str(pid)])
-
-    @asynccontextmanager
-    async def server(self, words):
-        """Streams to and from a new server, and its process id."""
-        theirs_in, our_out = os.pipe()
-        our_in, theirs_out = os.pipe()
-        async with trio.lowlevel.FdStream(our_out) as writing, trio.lowlevel.FdStream(our_in) as reading:
-            try:
-                pid = int(await self._told(["start", *words], [theirs_in, theirs_out]))
-            finally:
-                os.close(theirs_in)
-                os.close(theirs_out)
-            yield reading, writing, pid
-
-
-@asynccontextmanager
-async def open_forks():
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    argv = [sys.executable, str(PROGRAMS / "task_server_forks.py"), str(theirs.fileno())]
-    process = await trio.lowlevel.open_process(argv, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
-    theirs.close()
-    try:
-        yield Forks(ours)
-    finally:
-        ours.close()
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + 10):
-            await process.wait()
-        process.kill()
 
 
 class Deeds:
@@ -111,7 +62,7 @@ class Deeds:
 class World:
     """One file, its servers and its clients, and what the clients know."""
 
-    def __init__(self, folder, forks, rng, label):
+    def __init__(self, folder, rng, label):
         self.store, self.deeds, self.forks, self.rng, self.label = (
             folder / "tasks.db",
             Deeds(folder / "log"),
@@ -140,11 +91,12 @@ class World:
     # The servers
     async def slot(self):
         """A place for a server: another one starts when it is killed."""
-        words = [str(self.store), str(self.deeds.path), str(LEASE)]
+        words = ["stdio", str(self.store), str(self.deeds.path), str(LEASE)]
         while True:
-            async with self.forks.server(words) as (reading, writing, pid):
+            async with forked(*words) as server:
+                pid = server.pid
                 era = self.rng.choice([STATEFUL, STATELESS])
-                async with talking(reading, writing, era, self.answer) as peer:
+                async with talking(server.stdout, server.stdin, era, self.answer) as peer:
                     try:
                         await peer.introduce()
                         self.peers[peer] = pid
@@ -178,7 +130,7 @@ class World:
                 pid = self.peers.pop(peer, None)
                 if pid is not None:
                     self.killed.append(pid)
-                    await self.forks.kill(pid)
+                    await trio.to_thread.run_sync(forks().kill, pid)
             self.last_kill = trio.current_time()
         self.over = True
 
@@ -346,17 +298,16 @@ def outcome_of(task):
 
 async def test_what_was_acknowledged_survives_kills_and_nothing_recorded_is_done_twice(tmp_path):
     seed = os.environ.get("CRASH_SEED") or str(random.SystemRandom().randrange(10**9))
+    worlds = []
     try:
         with trio.fail_after(60 + KILLS):
-            async with open_forks() as forks:
-                worlds = []
-                async with trio.open_nursery() as nursery:
-                    for n in range(WORLDS):
-                        folder = tmp_path / str(n)
-                        folder.mkdir()
-                        world = World(folder, forks, random.Random(f"{seed}-{n}"), f"w{n}")
-                        worlds.append(world)
-                        nursery.start_soon(world.run)
+            async with trio.open_nursery() as nursery:
+                for n in range(WORLDS):
+                    folder = tmp_path / str(n)
+                    folder.mkdir()
+                    world = World(folder, random.Random(f"{seed}-{n}"), f"w{n}")
+                    worlds.append(world)
+                    nursery.start_soon(world.run)
     except BaseException as error:
         error.add_note(f"CRASH_SEED={seed}")
         raise
