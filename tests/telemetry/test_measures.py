@@ -116,6 +116,15 @@ def test_names_that_a_peer_invents_are_bounded():
     assert "_OTHER" in tools
 
 
+def test_codes_that_a_peer_invents_are_bounded():
+    recorded = Recorded()
+    for number in range(MOST_NAMES + 200):
+        span = recorded.telemetry.begin("request", "root", method="tools/call", target="x")
+        span.end("failed", code=-40000 - number)
+
+    assert len(recorded.metric("mcp.client.operation.duration")) <= MOST_NAMES + 1
+
+
 async def test_metrics_are_read_in_another_thread_while_everything_moves():
     recorded = Recorded()
     stop, errors = threading.Event(), []

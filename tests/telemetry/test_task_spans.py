@@ -179,6 +179,25 @@ async def test_polls_are_drawn_when_they_tell_something_new_and_are_counted_alwa
     assert {links(span)["task"] for span in polls} <= {whole}
 
 
+def test_a_poll_is_news_of_its_own_task_only():
+    recorded = Recorded()
+    for task in ("a", "b", "a", "b", "a"):
+        poll = recorded.telemetry.begin("call", "root", method="tasks/get", task=task)
+        poll.end("completed", status="working")
+
+    assert [span.attributes["zcp.task.id"] for span in recorded.named("tasks/get")] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("polls", "drawn"), [("all", 3), ("changed", 2), ("none", 1)])
+def test_how_many_polls_are_drawn_is_a_choice_and_failures_always_are(polls, drawn):
+    recorded = Recorded(polls=polls)
+    for outcome in ("completed", "completed", "failed"):
+        recorded.telemetry.begin("call", "root", method="tasks/get", task="a").end(outcome, status="working")
+
+    assert len(recorded.named("tasks/get")) == drawn
+    assert sum(recorded.metric("zcp.task.polls").values()) == 3
+
+
 @both_eras
 async def test_a_cancelled_task_links_to_the_request_that_cancelled_it(era, autojump_clock):
     recorded = Recorded()

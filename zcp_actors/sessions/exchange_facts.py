@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from zcp_actors.ports import Connection, Span
     from zcp_actors.wire import Request, Response
 
+ACTIONS = frozenset({"accept", "decline", "cancel"})
+STATUSES = frozenset({"working", "input_required", "completed", "failed", "cancelled"})
+"""Words of a result that are told; a peer may write any, and whoever counts by them has to know how many there are."""
+
 MAX_METHOD = 128
 """Characters of a method that are told; the longest of any revision has 37."""
 
@@ -76,8 +80,8 @@ def result_facts(result: Any) -> tuple[str, dict[str, Any]]:
     facts: dict[str, Any] = {"result": result}
     if isinstance(result, CallToolResult):
         return ("tool error" if result.is_error else "completed"), facts
-    for name in ("action", "status"):
-        if told := text_of(result, name):
+    for name, known in (("action", ACTIONS), ("status", STATUSES)):
+        if (told := text_of(result, name)) in known:
             facts[name] = told
     if value_of(result, "isError") is True:
         return "tool error", facts

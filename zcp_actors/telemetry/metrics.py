@@ -44,7 +44,8 @@ MEASURED = frozenset(
 )
 """The attributes of a request's span that its histogram has as well."""
 
-INVENTED = (names.METHOD, names.TOOL, names.PROMPT, names.TASK_KIND)
+INVENTED = (names.METHOD, names.TOOL, names.PROMPT, names.TASK_KIND, names.STATUS_CODE, names.ERROR_TYPE)
+"""Those among them whose values a peer may invent: names, and codes of errors."""
 
 
 class Metrics:
@@ -104,11 +105,14 @@ class Metrics:
 
     def measured(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
         """The attributes of a request's span that a metric may have."""
-        found = {key: value for key, value in attributes.items() if key in MEASURED}
+        return self.bounded({key: value for key, value in attributes.items() if key in MEASURED})
+
+    def bounded(self, attributes: dict[str, Any]) -> dict[str, Any]:
+        """These attributes, with no more different values than a metric bears."""
         for key in INVENTED:
-            if key in found:
-                found[key] = self.named(found[key])
-        return found
+            if key in attributes:
+                attributes[key] = self.named(attributes[key])
+        return attributes
 
     def named(self, name: str) -> str:
         """A name that a peer may have invented; beyond the bound they are all one."""

@@ -109,7 +109,8 @@ class Waiting(Followed):
         # A status of a task ends a gap before the next one begins; what waits in it must not stick out.
         at = max(self.began, self.drawing.clock.now() - GAP) if self.within_state else None
         ended = self.close(outcome, facts, at)
-        metrics.seconds("zcp.input_request.wait.duration", ended - self.began, answered(method, self.attributes))
+        told = metrics.bounded(answered(method, self.attributes))
+        metrics.seconds("zcp.input_request.wait.duration", ended - self.began, told)
 
 
 def answered(method: str, attributes: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +128,8 @@ class Polls:
 
     def is_worth(self, asked: Asked, outcome: str, facts: dict[str, Any]) -> bool:
         """Whether this poll is drawn; it is counted in any case."""
-        status, place = facts.get("status"), (asked.subject, facts.get("peer"), facts.get("task"))
+        status, task = facts.get("status"), asked.attributes.get(names.TASK_ID)
+        place = asked.subject, facts.get("peer"), task
         changed = self._seen.get(place) != status
         self._seen[place] = status or ""
         self._seen.move_to_end(place)
