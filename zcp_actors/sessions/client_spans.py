@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 MOST_CREATED = 64
 """Tasks that nobody follows yet: their callers do so in the step in which they hear of them, or never."""
 
+POLL = "tasks/get"
 CANCELLED = "notifications/cancelled"
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 
@@ -168,7 +169,10 @@ class ClientSpans:
                 self._became(outgoing.reply.result(), asking.outer)
         elif outcome == "cancelled":
             facts |= {"by": asking.canceller, "cancelled_for": "caller"}
-        facts |= {"peer": self._path, "limit": facts.pop("kind", None)}
+        if "kind" in facts:
+            facts["limit"] = facts.pop("kind")
+        if outgoing.method == POLL:
+            facts["peer"] = self._path
         asking.leg.end(outcome, **facts)
         if asking.whole is not None:
             asking.whole.end(outcome, rounds=asking.rounds, **{**facts, "by": None})

@@ -183,7 +183,8 @@ class ServerSpans:
         """It was sent; `at` is when that began."""
         if isinstance(message, Response | ErrorResponse):
             outcome, facts = reply_facts(message)
-            self._end(message.id, outcome, {**facts, "at": at})
+            facts["at"] = at
+            self._end(message.id, outcome, facts)
         elif isinstance(message, Notification) and message.method == ACKNOWLEDGED:
             # A stream that stands is no work; its call is over when it stands.
             self._end(call, "completed", {"at": at})
