@@ -34,7 +34,6 @@ log = logging.getLogger("zcp_actors.tasks")
 BAD_STORE = "the server's task store cannot be read, or written, at the moment: try again later"
 """What a client is told; why is the operator's affair, and in the log."""
 
-AT_ONCE = TaskPolicy(support="required", after=0.0)
 MAX_CURSOR = 256
 """Characters of a cursor that are looked at; ours have some 80."""
 
