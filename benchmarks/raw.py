@@ -7,6 +7,7 @@ measured with, the same for all of them. Needs trio; a websocket needs trio-webs
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import subprocess
@@ -27,6 +28,8 @@ META = {
 INITIALIZE = {"protocolVersion": STATEFUL, "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
 ID = b'"@"'
 EXPECTED = b"hello"
+NUMBERS = itertools.count(2)
+"""Ids of requests over HTTP: connections that share a session share them."""
 
 
 def request(method, params):
@@ -147,7 +150,7 @@ class HTTP:
     def __init__(self, url, era):
         host, _, path = url.partition("//")[2].partition("/")
         self._name, _, self._port = host.partition(":")
-        self._era, self._body = era, b"1".join(call_of(era))
+        self._era, (self._before, self._after) = era, call_of(era)
         self._head = (
             f"POST /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
             f"Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: {era}\r\n"
@@ -198,7 +201,7 @@ class HTTP:
 
     async def call(self):
         """One tools/call."""
-        told = await self.post(self._body)
+        told = await self.post(b"%s%d%s" % (self._before, next(NUMBERS), self._after))
         assert EXPECTED in told, told
 
 

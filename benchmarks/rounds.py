@@ -94,11 +94,12 @@ def _one_process(outcome: Outcome, variant: Variant, number: int, options: Optio
 
 
 def word(given: str) -> str:
-    """A word of a program as it is meant: `@env/program` is the command line of another. Raises `AbsentError`."""
+    """A word of a program as it is meant: `@env/program words` is the command line of another. Raises `AbsentError`."""
     if not given.startswith("@"):
         return given
-    env, _, program = given[1:].partition("/")
-    return shlex.join(command(env, program))
+    env, _, rest = given[1:].partition("/")
+    program, *further = rest.split()
+    return shlex.join([*command(env, program), *further])
 
 
 def orders(case: Case, variant: Variant, options: Options) -> Iterator[tuple[dict[str, Any], Measure]]:

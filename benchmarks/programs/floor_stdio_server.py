@@ -13,8 +13,9 @@ RESULT = {
     "structuredContent": {"result": "hello"},
 }
 
-for line in sys.stdin.buffer:
-    message = decode(line)
-    if "id" in message:
-        sys.stdout.buffer.write(encode({"jsonrpc": "2.0", "id": message["id"], "result": RESULT}) + b"\n")
-        sys.stdout.buffer.flush()
+if __name__ == "__main__":
+    for line in sys.stdin.buffer:
+        message = decode(line)
+        if "id" in message:
+            sys.stdout.buffer.write(encode({"jsonrpc": "2.0", "id": message["id"], "result": RESULT}) + b"\n")
+            sys.stdout.buffer.flush()
