@@ -9,8 +9,12 @@ Source: MCP 2025-11-25 and 2026-07-28, `ElicitRequestFormParams.requestedSchema`
 
 from __future__ import annotations
 
+import copy
 from collections import abc
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from zcp_actors.errors import SchemaError
 from zcp_actors.schemas.derive import Deriver, schema_of
@@ -23,9 +27,14 @@ from zcp_actors.schemas.validator import compile as compile_schema
 
 if TYPE_CHECKING:
     import enum
+    from collections.abc import Callable
+
+    from zcp_actors.schemas.validator import Validator
 
 MAX_FIELDS = 100
 """Most fields of one form. A person fills in a dozen; a hundred is a mistake or an attack."""
+MAX_FORMS = 256
+"""Types whose form is kept: more than a program has questions; classes that are made in a function come and go."""
 VALUE = "value"
 """The single field of a form that was asked for as a bare primitive (`elicit("How many?", int)`)."""
 APPROVAL = "approval"
@@ -43,14 +52,72 @@ _CONSTRAINTS_ON_TOP = (
 )
 
 
-def form_schema(form: Any) -> dict[str, Any]:
-    """The restricted schema of a form.
+@attrs.frozen(eq=False)
+class Form:
+    """What a question asks for: settled once for each type, however often it is asked."""
+
+    schema: dict[str, Any]
+    """The restricted schema. Shared by every question of this type: do not write to it."""
+    _validator: Validator
+    _wrapped: bool
+    _nones: tuple[str, ...]
+    """Members that must be given and may be None: left out, they are None to the author, not missing."""
+    _build: Callable[[Any], Any] | None
+
+    def answers(self, content: abc.Mapping[str, Any] | None) -> dict[str, Any]:
+        """An answer with its defaults, checked; undeclared fields are left out. Raises `Mismatch`."""
+        answers = apply_defaults(self.schema, content)
+        self._validator.check(answers, "answers")
+        return answers
+
+    def value(self, answers: dict[str, Any]) -> Any:
+        """Checked answers as the author's type: an instance, the bare value, or the answers themselves.
+
+        Raises `Mismatch` where only the type can tell that they do not fit (an impossible date).
+        """
+        if self._build is None:
+            return answers[VALUE] if self._wrapped else self._complete(answers)
+        try:
+            return self._build(answers[VALUE] if self._wrapped else self._complete(answers))
+        except Mismatch as error:
+            raise Mismatch("answers", error.problems) from error
+
+    def _complete(self, answers: dict[str, Any]) -> dict[str, Any]:
+        return {**{name: None for name in self._nones if name not in answers}, **answers} if self._nones else answers
+
+
+def form_of(form: Any) -> Form:
+    """The form that `form` stands for.
 
     `form` is a record class (attrs, dataclass, TypedDict, NamedTuple, pydantic), a JSON Schema of an object,
     a bare primitive type, which becomes one field named "value", or None or "approval" for no fields.
     Optional fields, and fields with defaults, are not required. Raises `SchemaError` naming the field and
     what is allowed.
     """
+    if isinstance(form, abc.Hashable) and not isinstance(form, str):
+        return _settled(form)
+    return _form(form)
+
+
+def _form(form: Any) -> Form:
+    schema = _schema(form)
+    validator = compile_schema(schema, formats=True)
+    if _is_approval(form) or isinstance(form, abc.Mapping):
+        return Form(schema, validator, False, (), None)
+    wrapped = _is_wrapped(form)
+    required = () if wrapped else schema_of(form).get("required", ())
+    return Form(schema, validator, wrapped, tuple(required), structurer(form))
+
+
+_settled = lru_cache(maxsize=MAX_FORMS)(_form)
+
+
+def form_schema(form: Any) -> dict[str, Any]:
+    """The restricted schema of a form, to keep. See `form_of`."""
+    return copy.deepcopy(form_of(form).schema)
+
+
+def _schema(form: Any) -> dict[str, Any]:
     if _is_approval(form):
         return {"type": "object", "properties": {}}
     if isinstance(form, abc.Mapping):
@@ -89,17 +156,8 @@ def form_value(form: Any, content: abc.Mapping[str, Any] | None) -> Any:
 
     Raises `Mismatch` when the content does not fit, also where only the type can tell (an impossible date).
     """
-    schema = form_schema(form)
-    answers = apply_defaults(schema, content)
-    check_form(schema, answers)
-    if _is_approval(form) or isinstance(form, abc.Mapping):
-        return answers
-    build = structurer(form)
-    value = answers[VALUE] if _is_wrapped(form) else answers
-    try:
-        return value if build is None else build(_with_nones(form, value))
-    except Mismatch as error:
-        raise Mismatch("answers", error.problems) from error
+    found = form_of(form)
+    return found.value(found.answers(content))
 
 
 class _FormDeriver(Deriver):
@@ -123,13 +181,6 @@ def _is_wrapped(form: Any) -> bool:
     return not is_record(form) and not is_pydantic_model(form)
 
 
-def _with_nones(form: Any, value: Any) -> Any:
-    """Members that must be given, may be None and were left out are None to the author, not missing."""
-    if _is_wrapped(form):
-        return value
-    return {**{name: None for name in schema_of(form).get("required", ()) if name not in value}, **value}
-
-
 def _restricted(schema: dict[str, Any], place: str) -> dict[str, Any]:
     properties = schema.get("properties", {})
     forbidden = [word for word in _CONSTRAINTS_ON_TOP if word in schema]
@@ -150,4 +201,4 @@ def _restricted(schema: dict[str, Any], place: str) -> dict[str, Any]:
     return {**result, "required": required} if required else result
 
 
-__all__ = ["APPROVAL", "VALUE", "apply_defaults", "check_form", "form_schema", "form_value"]
+__all__ = ["APPROVAL", "VALUE", "Form", "apply_defaults", "check_form", "form_of", "form_schema", "form_value"]

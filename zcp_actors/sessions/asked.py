@@ -8,7 +8,7 @@ Refuses to know calls and sessions: everything here is a function of its argumen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -26,9 +26,6 @@ from zcp_actors.wire import (
     plain,
 )
 from zcp_actors.wire.model import attributes_by_wire, wire_name
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Model)
@@ -67,16 +64,15 @@ class FormQuestion(Generic[T]):
     """An elicitation by form: what travels, and how its answer is read."""
 
     params: ElicitRequestFormParams
-    read: Callable[[dict[str, Any]], T]
+    form: schemas.Form
 
 
 def form_question(message: str | Mapping[str, Any], schema: Any = None) -> FormQuestion[Any]:
     """A form elicitation from its typed or its mapping form. Raises `SchemaError` for a schema no form can show."""
     if isinstance(message, Mapping):
         message, schema = _read_mapping(message, schema)
-    requested = schemas.form_schema(schema)
-    params = ElicitRequestFormParams(message=message, requested_schema=requested)
-    return FormQuestion(params, lambda content: schemas.form_value(schema, content))
+    form = schemas.form_of(schema)
+    return FormQuestion(ElicitRequestFormParams(message=message, requested_schema=form.schema), form)
 
 
 def _read_mapping(asked: Mapping[str, Any], schema: Any) -> tuple[str, Any]:
@@ -108,11 +104,9 @@ def read_answer(question: FormQuestion[T], answer: ElicitResult) -> Elicited[T]:
     """The client's answer, checked against what was asked. Raises `InvalidResult` when its content does not match."""
     if answer.action != "accept":
         return Elicited(answer.action)
-    schema = dict(question.params.requested_schema)
-    content = schemas.apply_defaults(schema, dict(answer.content or {}))
     try:
-        schemas.check_form(schema, content)
-        return Elicited("accept", question.read(content), content)
+        content = question.form.answers(answer.content)
+        return Elicited("accept", question.form.value(content), content)
     except schemas.Mismatch as error:
         raise InvalidResult(
             f"the client's answer to {question.params.message!r} does not match its form: {error}"

@@ -8,7 +8,6 @@ The rule that keeps it honest: a handler never touches the wire; it returns a va
 
 from __future__ import annotations
 
-import copy
 import logging
 from functools import partial
 from inspect import isawaitable
@@ -26,7 +25,7 @@ from zcp_actors.sessions.context import Context
 from zcp_actors.sessions.foreign import is_cancel, unfit
 from zcp_actors.sessions.reporting import Report
 from zcp_actors.sessions.waiting import all_waiting
-from zcp_actors.wire import plain, to_wire
+from zcp_actors.wire import copied, plain, to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +161,7 @@ class Call(Job):
             if not slot.settled and self._quiet(task):
                 self.session.quiet(self)
             # A copy: the journal keeps the answer for the next run, and this one may write to it.
-            return copy.deepcopy(await slot.wait(trio.current_time() + limit, self.session.runtime.timers))
+            return copied(await slot.wait(trio.current_time() + limit, self.session.runtime.timers))
         except trio.TooSlowError:
             raise RequestTimeout(method, limit, "total") from None
         finally:

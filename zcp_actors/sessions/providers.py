@@ -7,7 +7,6 @@ Refuses to know what they answer.
 
 from __future__ import annotations
 
-import copy
 import inspect
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from zcp_actors.protocol.capabilities import ELICITATION, ROOTS, SAMPLING
-from zcp_actors.wire import ClientCapabilities, from_wire
+from zcp_actors.wire import ClientCapabilities, copied, from_wire
 from zcp_actors.wire.meta_keys import TASKS_EXTENSION
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ class Providers:
 async def call_provider(provider: Any, question: Incoming, pending: PendingRequest) -> Any:
     """Ask a provider. It gets the request, and the pending request as well when it takes two arguments."""
     # A copy: the provider's answer is checked against what was asked, whatever the provider does to its request.
-    arguments = (copy.deepcopy(question.params), pending) if question.method != ROOTS else (pending,)
+    arguments = (copied(question.params), pending) if question.method != ROOTS else (pending,)
     returned = provider(*arguments[: pending.session.providers.takes(question.method, provider, len(arguments))])
     return await returned if isawaitable(returned) else returned
 

@@ -17,13 +17,11 @@ from zcp_actors.errors import ConnectionLost
 from zcp_actors.wire import (
     CallToolRequestParams,
     CallToolResult,
-    Model,
     Request,
     Response,
+    copied,
     decode,
     encode,
-    from_wire,
-    to_wire,
 )
 
 if TYPE_CHECKING:
@@ -85,11 +83,6 @@ def fresh(message: Message) -> Message:
     if isinstance(message, Response) and not isinstance(message.result, FRESH_ALREADY):
         return Response(message.id, copied(message.result))
     return message
-
-
-def copied(value: Any) -> Any:
-    """A deep copy of a model, by its wire form."""
-    return from_wire(type(value), to_wire(value)) if isinstance(value, Model) and attrs.has(type(value)) else value
 
 
 def join(

@@ -26,7 +26,7 @@ from zcp_actors.wire.capabilities import (
     TasksToolsCapability,
     ToolsCapability,
 )
-from zcp_actors.wire.codec import MAX_BYTES, decode, encode, from_wire, to_wire
+from zcp_actors.wire.codec import MAX_BYTES, copied, decode, encode, from_wire, to_wire
 from zcp_actors.wire.completion import (
     CompleteRequestParams,
     CompleteResult,
@@ -311,6 +311,7 @@ __all__ = [
     "UntitledMultiSelectEnumSchema",
     "UntitledSingleSelectEnumSchema",
     "WithMeta",
+    "copied",
     "decode",
     "encode",
     "from_wire",

@@ -15,7 +15,7 @@ import jiter
 import msgspec
 
 from zcp_actors.errors import INVALID_REQUEST, PARSE_ERROR, InvalidMessage, NotJSON
-from zcp_actors.wire.converter import from_wire, unstructure
+from zcp_actors.wire.converter import copied, from_wire, unstructure
 from zcp_actors.wire.envelope import read, seems
 from zcp_actors.wire.jsonrpc import ErrorResponse, Message, Notification, Request
 from zcp_actors.wire.plainness import MAX_DEPTH
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zcp_actors.wire.dialect import Dialect
     from zcp_actors.wire.model import Model
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "decode", "encode", "from_wire", "to_wire"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "copied", "decode", "encode", "from_wire", "to_wire"]
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """One message. Large enough for a photograph in base64, small enough that a hundred peers cannot fill a machine."""

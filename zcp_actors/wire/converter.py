@@ -47,6 +47,11 @@ def from_wire(cls: type[M], raw: Any) -> M:
     return model
 
 
+def copied(value: Any) -> Any:
+    """A model with contents that nobody else holds; anything else as it is."""
+    return from_wire(type(value), unstructure(value)) if isinstance(value, Model) and attrs.has(type(value)) else value
+
+
 class Writer:
     """Models to plain JSON, for one revision (or for none: every field that is set).
 
