@@ -19,7 +19,9 @@ CASE = Case(
         Variant("mcp 2026", "mcp_http.py", ("auto", "json"), env="mcp"),
         Variant("ts 2025", "http.mjs", ("legacy",), env="node"),
         Variant("ts 2026", "http.mjs", (STATELESS,), env="node"),
-        Variant("floor", "raw_http.py", (STATELESS, "@ours/floor_hypercorn_server.py"), note="raw client, bare hypercorn"),
+        Variant(
+            "floor", "raw_http.py", (STATELESS, "@ours/floor_hypercorn_server.py"), note="raw client, bare hypercorn"
+        ),
     ),
     peer="mcp 2025",
     floor="floor",

@@ -1,10 +1,11 @@
 """The cancelling of a call of `mcp`. Words: mode, trio or asyncio."""
 
 import anyio
+import anyio.lowlevel
 from mcp.client import Client
 from mcp.server.mcpserver import MCPServer
 
-from benchmarks.worker import now, timed_by_itself, work, words
+from benchmarks.worker import now, timed_by_itself, words, work
 
 server = MCPServer("Holding", log_level="ERROR")
 stopped_at = 0
@@ -29,12 +30,12 @@ async def cancelled(client):
         group.start_soon(client.call_tool, "hold")
         await started.wait()
         for _ in range(5):
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         start = now()
         group.cancel_scope.cancel()
     returned = now()
     while stopped_at < start:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
     return stopped_at - start, returned - start
 
 

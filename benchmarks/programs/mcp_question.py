@@ -17,7 +17,7 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.resolve import Elicit, Resolve, Sample
 from pydantic import BaseModel
 
-from benchmarks.worker import many_at_once, one_after_another, together_on_asyncio, work, words
+from benchmarks.worker import many_at_once, one_after_another, together_on_asyncio, words, work
 
 warnings.simplefilter("ignore")
 SCHEMA = {"type": "object", "properties": {"agreed": {"type": "boolean"}}, "required": ["agreed"]}
@@ -32,7 +32,9 @@ def said(text):
 
 
 def text_result(text):
-    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], structured_content={"result": text})
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=text)], structured_content={"result": text}
+    )
 
 
 def legacy(server):

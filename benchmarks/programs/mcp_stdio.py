@@ -6,7 +6,7 @@ import sys
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from benchmarks.worker import many_at_once, one_after_another, together_on_asyncio, work, words
+from benchmarks.worker import many_at_once, one_after_another, together_on_asyncio, words, work
 
 
 async def main(mode):

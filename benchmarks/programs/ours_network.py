@@ -3,7 +3,7 @@
 import trio
 
 from benchmarks.raw import argv_of, serving
-from benchmarks.worker import many_at_once, one_after_another, together_on_trio, work, words
+from benchmarks.worker import many_at_once, one_after_another, together_on_trio, words, work
 from zcp_actors import open_runtime, streamable_http_client, websocket_client
 
 

@@ -3,7 +3,7 @@
 import attrs
 import trio
 
-from benchmarks.worker import many_at_once, one_after_another, together_on_trio, work, words
+from benchmarks.worker import many_at_once, one_after_another, together_on_trio, words, work
 from zcp_actors import Context, FastZCP, memory_client, open_runtime
 
 app = FastZCP("Asking")

@@ -3,7 +3,7 @@
 import trio
 
 from benchmarks.raw import HTTP, argv_of, serving
-from benchmarks.worker import HUNDRED, many_at_once, one_after_another, together_on_trio, work, words
+from benchmarks.worker import HUNDRED, many_at_once, one_after_another, together_on_trio, words, work
 
 
 async def main(era, server):

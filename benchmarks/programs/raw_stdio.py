@@ -3,7 +3,7 @@
 import trio
 
 from benchmarks.raw import argv_of, lines
-from benchmarks.worker import many_at_once, one_after_another, together_on_trio, work, words
+from benchmarks.worker import many_at_once, one_after_another, together_on_trio, words, work
 
 
 async def main(era, server):
