@@ -110,6 +110,25 @@ async def test_a_burst_of_messages_is_drained_in_batches():
         assert steps.steps <= 320 // 32 + 4
 
 
+async def test_every_message_of_a_burst_longer_than_a_batch_is_handled_once_and_in_order():
+    handled = []
+
+    class Keeps(Actor):
+        mailbox_size = 320
+
+        async def receive(self, message):
+            handled.append(message)
+            return message
+
+    async with open_runtime() as runtime:
+        ref = await runtime.start(Keeps)
+        for number in range(300):
+            ref.tell(number)
+        assert await ref.ask("last") == "last"
+
+    assert handled == [*range(300), "last"]
+
+
 async def test_an_idle_cell_with_its_reference_costs_less_than_a_kibibyte():
     class Idle(Cell):
         __slots__ = ()

@@ -142,14 +142,15 @@ class Actor(Generic[M]):
             await self._batch(seat, envelope)
 
     async def _batch(self, seat: Seat, envelope: Envelope | None) -> None:
-        for _ in range(BATCH):
+        for left in reversed(range(BATCH)):
             await seat.attend()
             if envelope is not None:
                 await seat.handle(envelope)
             # A handler that never waits must not outrun a cancel or a stop for 32 messages.
             if seat.leaving or seat.scope.cancel_called:
                 break
-            envelope = seat.mailbox.take_now()
+            # What is taken here is handled in the next round, so that the last round takes nothing.
+            envelope = seat.mailbox.take_now() if left else None
             if envelope is None:
                 break
 
