@@ -178,6 +178,10 @@ class Client:
     def _settle(self, sent: Sent, outcome: Any) -> list[Effect]:
         if sent.settled:
             return []
+        if not sent.questions and sent.id is None:
+            sent.settled = True
+            self.tokens.pop(sent.token, None)
+            return [Settle(sent, outcome)]
         return [*self._settle_quietly(sent, "the request that asked has ended"), Settle(sent, outcome)]
 
     # -------------------------------------------------------------------------------------------- from the peer

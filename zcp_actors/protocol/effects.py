@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zcp_actors.wire.jsonrpc import Message, Request, RequestId
 
 
-@attrs.frozen
+@attrs.define
 class Send:
     """Give this message to the peer.
 
@@ -30,14 +30,14 @@ class Send:
 
 
 # ------------------------------------------------------------------------------------------------ serving side
-@attrs.frozen
+@attrs.define
 class Start:
     """Run the handler of this call (again, when it is a replay)."""
 
     call: Served
 
 
-@attrs.frozen
+@attrs.define
 class Cancel:
     """End the handler of this call; it is already forgotten and will not be answered."""
 
@@ -45,14 +45,14 @@ class Cancel:
     reason: str
 
 
-@attrs.frozen
+@attrs.define
 class Suspend:
     """End the handler of this call for now: it will be replayed. Report `finished` when it has unwound."""
 
     call: Served
 
 
-@attrs.frozen
+@attrs.define
 class Answer:
     """Give this outcome (a result model, or an exception) to whoever waits at `slot`."""
 
@@ -60,7 +60,7 @@ class Answer:
     outcome: Any
 
 
-@attrs.frozen
+@attrs.define
 class Open:
     """Open the sealed state of this call, then report `opened`; when that fails, `finished` with the error."""
 
@@ -68,14 +68,14 @@ class Open:
     state: str
 
 
-@attrs.frozen
+@attrs.define
 class Seal:
     """Seal the state of this suspended call, then report `sealed`; when that fails, `sealing_failed`."""
 
     call: Served
 
 
-@attrs.frozen
+@attrs.define
 class Arm:
     """Report `quiet` for this call after `delay` seconds, unless it is no longer running."""
 
@@ -84,7 +84,7 @@ class Arm:
 
 
 # ------------------------------------------------------------------------------------------------ asking side
-@attrs.frozen
+@attrs.define
 class Settle:
     """Give this outcome (a result model, or an exception) to the caller of this request."""
 
@@ -92,7 +92,7 @@ class Settle:
     outcome: Any
 
 
-@attrs.frozen
+@attrs.define
 class Progress:
     """The peer reported progress on this request."""
 
@@ -100,14 +100,14 @@ class Progress:
     params: Any
 
 
-@attrs.frozen
+@attrs.define
 class Pend:
     """Begin a pending request: somebody on this side must answer this question."""
 
     question: Incoming
 
 
-@attrs.frozen
+@attrs.define
 class Withdraw:
     """Nobody waits for the answer to this question any more."""
 
@@ -115,7 +115,7 @@ class Withdraw:
     reason: str
 
 
-@attrs.frozen
+@attrs.define
 class Deliver:
     """A notification for the application came from the peer."""
 
@@ -123,7 +123,7 @@ class Deliver:
     params: Any
 
 
-@attrs.frozen
+@attrs.define
 class Entrust:
     """The server wants a task of us, or something of one: decide it with the time of day and, for a new task, a name.
 
@@ -134,7 +134,7 @@ class Entrust:
     params: Any
 
 
-@attrs.frozen
+@attrs.define
 class Tracked:
     """A task of which we are the receiver has changed: it is new when `old` is None, forgotten when `new` is."""
 

@@ -263,6 +263,8 @@ class Server:
         if call.phase is Phase.SUSPENDING:
             return self._suspended(call)
         self._forget(call)
+        if not call.open and call._journal is None and not isinstance(outcome, Exception):  # noqa: SLF001 - most calls ask nothing
+            return [Send(Response(call.id, outcome), call.id)]
         if not isinstance(outcome, RPCError):
             outcome = self._checked(call, outcome)
         reply = (
