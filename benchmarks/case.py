@@ -39,7 +39,7 @@ class Variant:
     """A file under `programs/`."""
     words: tuple[str, ...] = ()
     env: str = "ours"
-    """Which environment it runs in: see `environments`. A word `@env/program` is the command line of another program."""
+    """Which environment it runs in: see `environments`. A word `@env/program …` is the command line of another."""
     quick: bool = True
     """Whether `--quick` runs it."""
     only: frozenset[str] | None = None

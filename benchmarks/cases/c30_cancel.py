@@ -5,7 +5,7 @@ from benchmarks.case import Case, Measure, Variant
 CASE = Case(
     name="cancel",
     title="Cancelling a call in process",
-    says="the caller of a tools/call is cancelled: time until the handler's finally has run, and until the caller is out",
+    says="the caller of a tools/call is cancelled: time until the handler's finally has run, until the caller is out",
     measures=(
         Measure("stop", "cancel to handler stopped", seconds=0.5),
         Measure("return", "cancel to caller returned", seconds=0.5),

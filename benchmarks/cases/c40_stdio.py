@@ -9,7 +9,7 @@ SERVER = "@ours/ours_stdio_server.py"
 CASE = Case(
     name="stdio",
     title="Tool call over stdio",
-    says="one tools/call of echo to a child process, each client with its own server, and a raw client with each server",
+    says="one tools/call of echo to a child process, each client with its own server, a raw client with each server",
     measures=(ONE, HUNDRED),
     variants=(
         Variant("ours 2025", OURS, (STATEFUL, SERVER)),

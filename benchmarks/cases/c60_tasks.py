@@ -13,7 +13,7 @@ def ours(store: str, retained: int, era: str = ERA, name: str = "") -> Variant:
 CASE = Case(
     name="tasks",
     title="Tasks in process",
-    says="a tool run as a task: created, polled, its result fetched, cancelled, with 0 to 10 000 ended tasks in the store",
+    says="a tool run as a task: created, polled, fetched, cancelled, with 0 to 10 000 ended tasks in the store",
     measures=(
         Measure("create", "create"),
         Measure("whole", "create to result", seconds=1.0),

@@ -13,7 +13,7 @@ def ours(name: str, how: str, era: str = ERA) -> Variant:
 CASE = Case(
     name="telemetry",
     title="Telemetry of a tool call in process",
-    says="one tools/call of echo with no recorder, with the OpenTelemetry API alone, and with its SDK; both sides record",
+    says="one tools/call of echo with no recorder, with OpenTelemetry's API alone, and with its SDK; both sides record",
     measures=(ONE, HUNDRED),
     variants=(
         ours("null recorder", "null"),

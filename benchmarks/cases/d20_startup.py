@@ -21,7 +21,7 @@ CASE = Case(
                 "--json",
                 '{"text": "hello", "n": 1}',
             ),
-        ),  # fmt: skip
+        ),
         Variant("ours --help", "startup.py", ("-m", "zcp_actors.cli", "--help")),
         Variant("mcp import", "startup.py", ("mcp.client,mcp.server.mcpserver",), env="mcp"),
         Variant("fastmcp import", "startup.py", ("fastmcp",), env="fastmcp"),

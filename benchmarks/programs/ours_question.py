@@ -27,8 +27,8 @@ async def draft(text: str, ctx: Context) -> str:
 
 async def main(era):
     providers = {
-        "elicitation_handler": lambda request: {"accepted": True, "data": {"agreed": True}},
-        "sampling_handler": lambda request: "short",
+        "elicitation_handler": lambda _: {"accepted": True, "data": {"agreed": True}},
+        "sampling_handler": lambda _: "short",
     }
     async with open_runtime(), memory_client(app, era=era, **providers) as client:
 
