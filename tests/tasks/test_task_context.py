@@ -22,7 +22,7 @@ from task_service_world import (
 
 from zcp_actors import Context
 from zcp_actors.errors import UsageError
-from zcp_actors.tasks.cell import MAX_MESSAGE
+from zcp_actors.protocol.tasks import MAX_MESSAGE
 
 both_eras = pytest.mark.parametrize("era", [STATEFUL, STATELESS])
 AUTOMATIC = {"elicitation/create": YES, "sampling/createMessage": SAID}

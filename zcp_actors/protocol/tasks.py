@@ -35,6 +35,9 @@ class Status(Enum):
 MOST_MILLISECONDS = 2**53
 """What a longer wish counts as: the largest whole number that every JSON parser reads alike, and a float holds."""
 
+MAX_MESSAGE = 1000
+"""Characters of a status message: a line or two. A whole report is a result."""
+
 TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
@@ -184,7 +187,7 @@ def withdraw(task: Task, key: str, now: float) -> Task:
 
 def report(task: Task, message: str | None, now: float) -> Task:
     """Its run says what it is doing."""
-    return task if task.ended or task.message == message else _moved(task, now, message=message)
+    return task if task.ended or task.message == _cut(message) else _moved(task, now, message=message)
 
 
 def finish(task: Task, outcome: dict[str, Any], now: float, message: str | None = None) -> Task:
@@ -234,7 +237,14 @@ def _with_questions(
 
 
 def _moved(task: Task, now: float, **changes: Any) -> Task:
+    if "message" in changes:
+        changes["message"] = _cut(changes["message"])
     return attrs.evolve(task, updated=max(now, task.updated), **changes)
+
+
+def _cut(message: str | None) -> str | None:
+    """A status message, cut to what may be one, whoever wrote it."""
+    return message if message is None or len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE - 1]}…"
 
 
 def _without(entries: dict[str, Any], key: str) -> dict[str, Any]:

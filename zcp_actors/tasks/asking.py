@@ -10,12 +10,14 @@ Source: MCP 2025-11-25 basic/utilities/tasks, Input Required Status; Associating
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from zcp_actors.errors import INTERNAL_ERROR, CallEnding, CapabilityMissing, RequestTimeout, RPCError
 from zcp_actors.protocol.stateful_tasks import related
+from zcp_actors.tasks.cell import RETRY_SECONDS
 from zcp_actors.wire import to_wire, v2025_11_25
 from zcp_actors.wire.meta_keys import RELATED_TASK
 from zcp_actors.wire.model import replaced
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from zcp_actors.sessions.call import Call
     from zcp_actors.tasks.following import Follow
     from zcp_actors.tasks.service import TaskService
+
+log = logging.getLogger("zcp_actors.tasks")
 
 
 class Bringing:
@@ -88,7 +92,7 @@ class Bringer:
             with bringing.scope:
                 outcome = await self._asked(key, question)
                 if outcome is not None:
-                    await service.answer(place, {key: outcome})
+                    await self._keep(key, outcome)
         finally:
             if service.asking.get((place, key)) is bringing:
                 del service.asking[place, key]
@@ -97,6 +101,15 @@ class Bringer:
             if outcome is None:
                 for each in service.followers.of(place):
                     each.poke()
+
+    async def _keep(self, key: str, outcome: dict[str, Any]) -> None:
+        """Have the answer stored: somebody gave it, and is not asked again because a disk is full at the moment."""
+        while True:
+            try:
+                return await self._service.answer(self._follow.place, {key: outcome})
+            except Exception as error:  # noqa: BLE001 - whatever a disk does, the task goes on
+                log.error("an answer for %s cannot be stored, it is tried again: %s", self._call.path, error)  # noqa: TRY400 - a bad disk has many callers
+            await trio.sleep(RETRY_SECONDS)
 
     async def _asked(self, key: str, question: OpenQuestion) -> dict[str, Any] | None:
         """The outcome; None where this client cannot be asked at all: another one may."""

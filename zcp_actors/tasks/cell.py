@@ -17,7 +17,7 @@ import attrs
 import trio
 
 from zcp_actors.actors import Cell, Reply
-from zcp_actors.errors import CallEnding, ConnectionLost, HandlerError, NotJSON, ZCPError
+from zcp_actors.errors import CallEnding, ConnectionLost, HandlerError, NotJSON
 from zcp_actors.protocol import tasks
 from zcp_actors.protocol.capabilities import ensure_declared
 from zcp_actors.protocol.journal import Recorded
@@ -47,9 +47,6 @@ RETRY_SECONDS = 1.0
 """Between two attempts to write what a store could not take: a full disk is not emptied faster."""
 
 LAPSED = "the lease of this task was not renewed in time"
-
-MAX_MESSAGE = 1000
-"""Characters of a status message: a line or two. A whole report is a result."""
 
 
 class TaskCell(Cell[Any]):
@@ -155,7 +152,7 @@ class TaskCell(Cell[Any]):
             if not isinstance(outcome, Exception):
                 self.served.finish()
                 raw = to_wire(outcome)
-                return {"result": raw}, said(first_text(raw)) if raw.get("isError") else None
+                return {"result": raw}, first_text(raw) if raw.get("isError") else None
         except (HandlerError, NotJSON) as fault:
             outcome = fault
         error = as_rpc_error(outcome)
@@ -253,10 +250,12 @@ class TaskCell(Cell[Any]):
         if answered is self.task or self._leaving:
             return False
         self._composing = True  # the answer and its place in the journal are one write
-        self._change(answered)
-        self._take_answers()
-        self._composing = False
-        self._submit()
+        try:
+            self._change(answered)
+            self._take_answers()
+        finally:
+            self._composing = False
+            self._submit()
         return True
 
     def _take_answers(self) -> None:
@@ -293,7 +292,7 @@ class TaskCell(Cell[Any]):
     def reported(self, message: str) -> None:
         """Its handler says what it is doing."""
         if not self.served.replaying:
-            self._change(tasks.report(self.task, said(message), self.service.store.now()))
+            self._change(tasks.report(self.task, message, self.service.store.now()))
 
     def progressed(self, call: Call, progress: float, total: float | None, message: str | None) -> None:
         """See `CallHost.progressed`."""
@@ -372,7 +371,7 @@ class TaskCell(Cell[Any]):
         write.task, self._flight = self.task, write
         try:
             reply = self.service.store.write(write.task, self.lease, write.entries)
-        except ZCPError as error:
+        except Exception as error:  # noqa: BLE001 - whatever a disk does, the task goes on
             self.unsaved(write, error)
         else:
             reply.then(partial(self._written, write))
@@ -472,8 +471,3 @@ class TaskCell(Cell[Any]):
             self._over()
         else:
             self._take_answers()
-
-
-def said(message: str | None) -> str | None:
-    """A status message, cut to what may be one."""
-    return message if message is None or len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE - 1]}…"

@@ -52,9 +52,12 @@ class TaskContext:
         """Say what is being done; whoever follows the task reads it.
 
         `status` is there for the guide's sake and can only be "working": what else a task is follows from what it does.
+        Raises `UsageError` for another one, and for a message that is no text.
         """
         if status != "working":
             raise UsageError(f"a task is {status!r} by doing it (return, raise, elicit), not by saying so")
+        if not isinstance(message, str):
+            raise UsageError(f"a status message is a text, not {message!r:.80}")
         self._cell.reported(message)
         await trio.lowlevel.checkpoint()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from zcp_actors.actors import Job
-from zcp_actors.errors import HandlerError, Overloaded, RPCError, ZCPError
+from zcp_actors.errors import HandlerError, Overloaded, RPCError
 from zcp_actors.protocol import tasks
 from zcp_actors.protocol.serving import Phase, Served
 from zcp_actors.protocol.tasks import Origin, Status, Task
@@ -160,7 +160,7 @@ class Promotion(Job):
             await self._promote()
         except Overloaded as error:
             log.warning("%s stays a call: %s", self.call.path, error)
-        except ZCPError:
+        except Exception:  # whatever a disk does, the call goes on
             log.exception("%s cannot become a task", self.call.path)
 
     async def _promote(self) -> None:

@@ -173,11 +173,13 @@ async def _listen(service: TaskService, context: Context, params: Any) -> Any:
     for id in dict.fromkeys(params.notifications.task_ids):
         place = _place(service, context, id)
         follow = service.follow(session, context.call.automaton, place)
-        follow.begin(await service.find(place))
+        try:
+            follow.begin(await service.find(place))
+        finally:
+            if follow.task is None or follow.task.ended:
+                service.unfollow(follow)
         if follow.task is not None:
             known.append(follow.newest)
-        if follow.task is None or follow.task.ended:
-            service.unfollow(follow)
     return known
 
 

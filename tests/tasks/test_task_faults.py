@@ -1,0 +1,168 @@
+"""What the service of tasks does when something around it fails: a disk, a recorder, an author, its own shutdown."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+import trio
+from task_service_world import (
+    STATEFUL,
+    STATELESS,
+    YES,
+    Stage,
+    create,
+    refusal,
+    task_world,
+    tasked,
+    text_of,
+    until,
+    work,
+)
+
+from zcp_actors import Context
+from zcp_actors.actors import Reply
+from zcp_actors.errors import INTERNAL_ERROR, InvalidParams, UsageError
+from zcp_actors.protocol.tasks import MAX_MESSAGE
+from zcp_actors.tasks import MemoryTaskStore, SqliteTaskStore
+
+
+class Disk(MemoryTaskStore):
+    """A store whose named methods fail as a full disk does, while they are `broken`."""
+
+    def __init__(self, *broken, **options):
+        super().__init__(**options)
+        self.broken = set(broken)
+        self.calls = []
+        self.at_once = False
+
+    def _touch(self, name):
+        self.calls.append(name)
+        if name in self.broken:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    async def create(self, task, owner, **options):
+        self._touch("create")
+        return await super().create(task, owner, **options)
+
+    async def read(self, place):
+        self._touch("read")
+        return await super().read(place)
+
+    def write(self, task, lease=None, entries=None):
+        try:
+            self._touch("write")
+        except sqlite3.Error as error:
+            if self.at_once:
+                raise
+            reply = Reply()
+            trio.lowlevel.current_trio_token().run_sync_soon(reply.fail, error)
+            return reply
+        return super().write(task, lease, entries)
+
+    async def let_go(self, leases):
+        self._touch("let_go")
+        await super().let_go(leases)
+
+
+async def test_a_call_that_a_full_disk_keeps_from_becoming_a_task_stays_a_call(autojump_clock, caplog):
+    async def handler() -> str:
+        await trio.sleep(3)
+        return "done"
+
+    async with (
+        Disk("create") as store,
+        task_world(tasked(handler, task_after=2), task_store=store) as world,
+        world.client(STATELESS) as client,
+    ):
+        assert text_of(await client.ask("tools/call", work())) == "done"
+        assert store.calls == ["create"]
+        assert "cannot become a task" in caplog.text
+
+
+async def test_leases_that_a_full_disk_does_not_take_back_end_no_program(autojump_clock, caplog):
+    stage = Stage()
+    async with (
+        Disk("let_go") as store,
+        task_world(tasked(stage.play), cut=True, task_store=store) as world,
+        world.client(STATELESS) as client,
+    ):
+        await create(client)
+        await stage.until(entered=1)
+    assert stage.left == ["cancelled"]
+    assert "disk is full" in caplog.text
+
+
+@pytest.mark.parametrize("junk", [b"bytes", 7, None, ["a"]])
+async def test_a_status_that_is_no_text_is_the_author_s_error_and_the_task_comes_to_its_end(junk, tmp_path):
+    async def handler(ctx: Context) -> str:
+        with pytest.raises(UsageError, match="text"):
+            await ctx.task.update_status(junk)
+        return "done"
+
+    with trio.fail_after(30):
+        async with (
+            SqliteTaskStore(tmp_path / "tasks") as store,
+            task_world(tasked(handler), task_store=store) as world,
+            world.client(STATELESS) as client,
+        ):
+            task = await until(client, (await create(client))["taskId"])
+            assert text_of(task["result"]) == "done"
+
+
+@pytest.mark.parametrize("how", ["fails", "cancelled"])
+async def test_what_a_person_reads_of_an_end_is_a_line_or_two(how, autojump_clock):
+    """`MAX_MESSAGE`, whoever wrote it: the handler, or the client that cancels."""
+    long = "why " * 10_000
+
+    async def handler() -> str:
+        if how == "fails":
+            raise InvalidParams(long)
+        await trio.sleep_forever()
+        return ""
+
+    async with task_world(tasked(handler)) as world, world.client(STATELESS) as client:
+        id = (await create(client))["taskId"]
+        if how == "cancelled":
+            await client.ask("tasks/cancel", {"taskId": id, "reason": long})
+        task = await until(client, id)
+        assert len(task["statusMessage"]) <= MAX_MESSAGE
+        assert long[:100] in task["statusMessage"]
+        if how == "fails":
+            assert task["status"] == "completed" or long in task["error"]["message"]
+
+
+async def test_a_listen_that_the_store_fails_leaves_no_follower(autojump_clock, caplog):
+    async with (
+        Disk() as store,
+        task_world(tasked(Stage().play), task_store=store) as world,
+        world.client(STATELESS) as client,
+    ):
+        store.broken.add("read")
+        wanted = {"notifications": {"taskIds": ["a" * 32]}}
+        error = await refusal(client.ask("subscriptions/listen", wanted))
+        assert error.code == INTERNAL_ERROR
+        assert len(world.service.followers) == 0
+        assert world.service._of_session == {}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_an_answer_that_the_store_cannot_take_at_first_is_taken_later(at_once, autojump_clock, caplog):
+    async def handler(ctx: Context) -> str:
+        return (await ctx.elicit("Sure?", key="sure")).action
+
+    async with (
+        Disk() as store,
+        task_world(tasked(handler), task_store=store) as world,
+        world.client(STATEFUL) as client,
+    ):
+        id = (await create(client))["taskId"]
+        await world.rest()
+        question = await client.request("elicitation/create")
+        store.broken.add("write")
+        store.at_once = at_once
+        client.reply(question, YES)
+        await world.rest()
+        store.broken.clear()
+        assert text_of(await client.ask("tasks/result", {"taskId": id})) == "accept"
+        assert " failed" not in caplog.text
