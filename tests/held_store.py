@@ -61,11 +61,11 @@ class FailingStore(MemoryTaskStore):
         self.log.append(name)
         return self.calls == self.fail
 
-    async def create(self, task, owner, *, max_open):
+    async def create(self, task, owner, **options):
         if self._count("create"):
             await trio.lowlevel.checkpoint()
             raise Unwritable("create")
-        return await super().create(task, owner, max_open=max_open)
+        return await super().create(task, owner, **options)
 
     async def read(self, place):
         if self._count("read"):

@@ -342,8 +342,8 @@ class TaskStore(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def create(self, task: Any, owner: str, *, max_open: int) -> Any:
-        """Keep a new task, with revision 1 and a `Lease` for its owner, which is returned.
+    async def create(self, task: Any, owner: str, *, max_open: int, entries: Mapping[str, Any] = ...) -> Any:
+        """Keep a new task, with revision 1, its journal so far, and a `Lease` for its owner, which is returned.
 
         Raises `Overloaded` when its principal has `max_open` tasks of this app that have not ended.
         """

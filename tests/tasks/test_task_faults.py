@@ -166,3 +166,63 @@ async def test_an_answer_that_the_store_cannot_take_at_first_is_taken_later(at_o
         store.broken.clear()
         assert text_of(await client.ask("tasks/result", {"taskId": id})) == "accept"
         assert " failed" not in caplog.text
+
+
+class HalfDisk(Disk):
+    """Takes a new task, and breaks before anything more is written."""
+
+    async def create(self, task, owner, **options):
+        lease = await super().create(task, owner, **options)
+        self.broken.add("write")
+        return lease
+
+
+async def test_a_disk_that_is_full_after_a_promotion_leaves_no_task_that_nobody_was_told_of(autojump_clock, caplog):
+    """The next process would run the call once more."""
+
+    async def handler(ctx: Context) -> str:
+        await ctx.elicit("First?", key="first")
+        await trio.sleep(3)
+        return "done"
+
+    async with (
+        HalfDisk() as store,
+        task_world(tasked(handler, task_after=2), task_store=store) as world,
+        world.client(STATELESS) as client,
+    ):
+        call = {"method": "tools/call", "params": work()}
+        id = client.retry(call, await client.ask(**call), {"first": YES})
+        answer = (await client.answer_to(id))["result"]
+        store.broken.clear()
+        (kept,) = await store.page("App", "", None, 10)
+        assert answer["taskId"] == kept.id
+        assert (await until(client, kept.id))["status"] == "completed"
+
+
+async def test_a_full_disk_is_tried_once_a_second_however_much_a_task_reports(autojump_clock, caplog):
+    reporting = trio.Event()
+
+    async def handler(ctx: Context) -> str:
+        for number in range(50):
+            await ctx.task.update_status(f"{number}")
+        reporting.set()
+        await trio.sleep(10)
+        return "done"
+
+    async with (
+        Disk() as store,
+        task_world(tasked(handler), task_store=store) as world,
+        world.client(STATELESS) as client,
+    ):
+        store.broken.add("write")
+        store.at_once = True
+        id = (await create(client))["taskId"]
+        await reporting.wait()
+        await world.rest()
+        armed = len(world.runtime.timers)
+        store.calls.clear()
+        await trio.sleep(3.5)
+        assert store.calls.count("write") == 3
+        assert armed < 5
+        store.broken.clear()
+        assert text_of((await until(client, id))["result"]) == "done"

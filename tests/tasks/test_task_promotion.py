@@ -157,8 +157,8 @@ async def test_what_happens_while_the_store_writes_a_promotion_is_settled_in_one
     class Slow(MemoryTaskStore):
         creating = None
 
-        async def create(self, task, owner, *, max_open):
-            lease = await super().create(task, owner, max_open=max_open)
+        async def create(self, task, owner, **options):
+            lease = await super().create(task, owner, **options)
             self.creating = task.place
             await trio.sleep(5)
             return lease
@@ -270,7 +270,7 @@ async def test_an_effect_that_is_under_way_at_the_promotion_is_recorded_with_the
         await cancel(client, id)
 
 
-async def test_a_promotion_is_answered_when_the_store_has_the_journal_too(autojump_clock):
+async def test_a_promotion_is_kept_together_with_its_journal(autojump_clock):
     """What was answered before is acknowledged with the task: a crash must not ask it again."""
 
     async def handler(ctx: Context) -> str:
@@ -287,10 +287,9 @@ async def test_a_promotion_is_answered_when_the_store_has_the_journal_too(autoju
         asked = await client.ask(**call)
         store.holding = True
         id = client.retry(call, asked, {"first": YES})
-        await trio.sleep(AFTER + 0.5)
-        assert len(store.held) == 1
-        await client.expect_none()
-        store.release_all()
         created = (await client.answer_to(id))["result"]
         assert created["resultType"] == "task"
+        rows = await store.entries(Place("App", "", created["taskId"]))
+        assert [rows["first"][4], rows["first"][5]["result"]["action"]] == ["recorded", "accept"]
+        store.release_all()
         assert (await until(client, created["taskId"]))["status"] == "completed"

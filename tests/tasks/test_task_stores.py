@@ -62,6 +62,11 @@ async def test_a_new_task_has_the_first_revision_and_the_first_fence(store):
     assert (await store.read(lease.place)).revision == 1
 
 
+async def test_a_new_task_is_kept_together_with_its_journal(store):
+    await store.create(made(), "one", max_open=MANY, entries={"b": [1], "a": {"x": 2}})
+    assert list((await store.entries(made().place)).items()) == [("b", [1]), ("a", {"x": 2})]
+
+
 async def test_a_record_is_read_as_it_was_written(store):
     task = Task(
         place=Place("app", "änn \x00", "t'1"),

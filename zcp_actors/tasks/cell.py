@@ -71,6 +71,7 @@ class TaskCell(Cell[Any]):
         """What the store is writing."""
         self._next = Write(task, {}, [], [])
         self._expiry: Timer | None = None
+        self._retry: Timer | None = None
         self._spans: TaskSpans | None = None
 
     def describe(self) -> str:
@@ -193,11 +194,9 @@ class TaskCell(Cell[Any]):
     def _leave(self, reason: str) -> None:
         if self._leaving:
             return
-        self._leaving, self._dirty = True, False
+        self._leaving = True
         self._abort(reason)
-        for reply in self._next.waiting:
-            reply.set(False)
-        self._next = Write(self.task, {}, [], [])
+        self._void()
         self._over()
 
     @property
@@ -219,8 +218,10 @@ class TaskCell(Cell[Any]):
 
     def on_stop(self, exit: Any) -> None:
         """Whatever ended it, its service lets go of it."""
-        if self._expiry is not None:
-            self._expiry.disarm()
+        for timer in (self._expiry, self._retry):
+            if timer is not None:
+                timer.disarm()
+        self._void()
         if self._spans is not None:
             self._spans.close()
             if not self.task.ended:
@@ -360,6 +361,12 @@ class TaskCell(Cell[Any]):
         if self._spans is not None:
             self._spans.entered(task)
 
+    def _void(self) -> None:
+        """What was decided and is not under way will not be stored."""
+        write, self._next, self._dirty = self._next, Write(self.task, {}, [], []), False
+        for reply in write.waiting:
+            reply.set(False)
+
     def _submit(self) -> None:
         if self._flight is not None or self._composing or not self._dirty or self._leaving:
             return
@@ -419,12 +426,13 @@ class TaskCell(Cell[Any]):
         waiting, write.waiting = write.waiting, []
         for reply in waiting:
             reply.fail(error)
-        if self._leaving or self.me.status != "running":
+        if self._leaving or self.saved.ended or self.me.status != "running":
             self._over()
             return
         log.error("%s cannot be stored, it is tried again: %s", self.me.path, error)
         self._again(write)
-        self.runtime.timers.after(RETRY_SECONDS, self._submit)
+        if self._retry is None or not self._retry.armed:
+            self._retry = self.runtime.timers.after(RETRY_SECONDS, self._submit)
 
     def _again(self, write: Write) -> None:
         self._next.entries = {**write.entries, **self._next.entries}

@@ -66,11 +66,9 @@ async def create(service: TaskService, call: Call, wish: Wish, policy: TaskPolic
 
 async def _stored(service: TaskService, task: Task, principal: str, rows: Mapping[str, Any] | None = None) -> Lease:
     """Have the store keep a new task, with the rows of its journal. Raises `Overloaded` and what the store raises."""
+    limit = service.limits.open_of(principal)
     with trio.CancelScope(shield=True, deadline=trio.current_time() + CREATE_SECONDS):
-        lease: Lease = await service.store.create(task, service.owner, max_open=service.limits.open_of(principal))
-        if rows:
-            await service.store.write(tasks.stored(task), lease, rows).wait()
-        return lease
+        return await service.store.create(task, service.owner, max_open=limit, entries=rows or {})  # type: ignore[no-any-return]
     raise Overloaded(f"the task store did not answer within {CREATE_SECONDS:g} s; try again later")
 
 
@@ -175,8 +173,7 @@ class Promotion(Job):
             return
         task, rows = _new(service, call, self.wish, self.policy, queued=False), rows_of(call.served)
         lease = await _stored(service, task, session.principal, rows)
-        task = tasks.stored(tasks.stored(task) if rows else task)
-        self._begin(session, task, lease, rows)
+        self._begin(session, tasks.stored(task), lease, rows)
 
     def _begin(self, session: ServerSession, task: Task, lease: Lease, rows: dict[str, Any]) -> None:
         """One step: the call belongs to its session, or to the task. `rows` of its journal are stored already."""

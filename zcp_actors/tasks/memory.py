@@ -87,8 +87,9 @@ class MemoryTaskStore:
         self._handles.clear()
 
     # ---- one task
-    async def create(self, task: Task, owner: str, *, max_open: int) -> Lease:
+    async def create(self, task: Task, owner: str, *, max_open: int, entries: Mapping[str, Any] | None = None) -> Lease:
         """See `ports.TaskStore`. Raises `Overloaded`; `UsageError` for a place that is taken. On cancel: no task."""
+        texts = {key: json.dumps(value) for key, value in audience.checked_entries(entries or {}).items()}
         await self._step()
         now = self.now()
         place = task.place
@@ -99,7 +100,7 @@ class MemoryTaskStore:
             raise audience.exists_already(place)
         self._make_room()
         kept = attrs.evolve(task, revision=1)
-        self._shelf.add(Row(kept, owner, 1, now + self.lease))
+        self._shelf.add(Row(kept, owner, 1, now + self.lease, texts))
         self._audience.tell(place, kept)
         return Lease(place, owner, 1)
 

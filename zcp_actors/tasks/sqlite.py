@@ -124,12 +124,13 @@ class SqliteTaskStore:
             leave()
 
     # ---- one task
-    async def create(self, task: Task, owner: str, *, max_open: int) -> Lease:
+    async def create(self, task: Task, owner: str, *, max_open: int, entries: Mapping[str, Any] | None = None) -> Lease:
         """See `ports.TaskStore`. Raises `Overloaded`; `UsageError` for a place that is taken. On cancel: no task."""
         ours: list[Lease] = []
+        texts = _texts(entries)
 
         def create(connection: Connection) -> Lease:
-            lease = self._rules.create(connection, task, owner, max_open)
+            lease = self._rules.create(connection, task, owner, max_open, texts)
             ours.append(lease)
             return lease
 
@@ -149,11 +150,7 @@ class SqliteTaskStore:
 
     def write(self, task: Task, lease: Lease | None = None, entries: Mapping[str, Any] | None = None) -> Reply[bool]:
         """See `ports.TaskStore`. What has ended is never replaced. Raises `NotJSON`, and as every method."""
-        texts = {
-            key: None if value is None else encoded(value)
-            for key, value in audience.checked_entries(entries or {}).items()
-        }
-        record = to_json(task)
+        texts, record = _texts(entries), to_json(task)
         return self._submit(lambda connection: self._rules.write(connection, task, record, lease, texts))
 
     async def entries(self, place: Place) -> dict[str, Any]:
@@ -282,3 +279,9 @@ class SqliteTaskStore:
     async def _sweep(self, app: str) -> int:
         reply = self._submit(lambda connection: self._rules.sweep(connection, app), kept=self._keeper.removed)
         return len(await reply.wait())
+
+
+def _texts(entries: Mapping[str, Any] | None) -> dict[str, str | None]:
+    """Journal entries as JSON texts; None stays None. Raises `NotJSON`."""
+    checked = audience.checked_entries(entries or {})
+    return {key: None if value is None else encoded(value) for key, value in checked.items()}

@@ -34,15 +34,18 @@ class TaskRules:
         self._file, self._lease, self._now = file, lease, now
         self._max_tasks, self._max_handles = max_tasks, max_handles
 
-    def create(self, connection: Connection, task: Task, owner: str, max_open: int) -> Lease:
-        """Keep a new task. Raises `Overloaded`, and `UsageError` for a place that is taken."""
+    def create(
+        self, connection: Connection, task: Task, owner: str, max_open: int, texts: Mapping[str, str | None]
+    ) -> Lease:
+        """Keep a new task and its journal. Raises `Overloaded`, and `UsageError` for a place that is taken."""
         now, place = self._now(), task.place
         if tables.count_open(connection, place.app, place.principal, now, max_open) >= max_open:
             raise audience.too_many_open(max_open, place.app)
         if tables.exists(connection, place):
             raise audience.exists_already(place)
         self._make_room(connection, now)
-        tables.insert(connection, task, None if task.ended else owner, now + self._lease)
+        number = tables.insert(connection, task, None if task.ended else owner, now + self._lease)
+        tables.enter(connection, number, texts)
         return Lease(place, owner, 1)
 
     def _make_room(self, connection: Connection, now: float) -> None:

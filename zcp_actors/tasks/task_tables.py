@@ -159,12 +159,14 @@ def exists(connection: Connection, place: Place) -> bool:
     return connection.execute(query, place).fetchone() is not None
 
 
-def insert(connection: Connection, task: Task, owner: str | None, until: float) -> None:
-    """A new row, of revision and fence 1."""
+def insert(connection: Connection, task: Task, owner: str | None, until: float) -> int:
+    """A new row, of revision and fence 1; its number."""
     place, origin, change = task.place, task.origin, next_change(connection, tasks=1)
     row = (*place, origin.method, origin.target, task.created, task.expires, task.ended, change, owner, until)
     number = connection.execute(CREATE, (*row, FORMAT, to_json(task))).lastrowid
     connection.execute("INSERT INTO task_origins VALUES (?, ?)", (number, origin_to_json(task)))
+    assert number is not None  # it was inserted
+    return number
 
 
 def replace(connection: Connection, number: int, task: Task, record: str) -> None:
