@@ -19,7 +19,7 @@ bench: $(VENV)/.has-bench ## Install the peers and measure beside them (half an 
 test: test-environment ## Install into .venv and run the tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS)
 
-test-environment: $(VENV)/.has-test $(VENV)/mcp1/.has-lock tests/node/node_modules/.has-lock
+test-environment: $(VENV)/.has-test $(VENV)/.has-bench $(VENV)/mcp1/.has-lock tests/node/node_modules/.has-lock
 
 conformance: $(VENV)/.has-test tests/conformance/node_modules/.has-lock ## Run the official conformance suite, strictly
 	@PYTHONPATH=tests $(BIN)/python -m conformance.run $(ARGS)

@@ -25,9 +25,9 @@ class Measure:
     unit: str = "µs"
     better: str = "p50"
     """By what variants are compared: "p50" of the samples, less is better; "rate", more is better."""
-    seconds: float = 0.7
+    seconds: float = 0.5
     """How long to measure; 0 for what is done once."""
-    warm: float = 0.3
+    warm: float = 0.25
 
 
 @attrs.frozen

@@ -76,15 +76,21 @@ def cpu_below(pid=None):
     return total
 
 
+def cpu_here():
+    """That of this process, and of children that it has waited for."""
+    used = os.times()
+    return time.process_time() + used.children_user + used.children_system
+
+
 class Watch:
     """What passed between `start` and `stop`."""
 
     def __init__(self):
         self.samples, self.count = [], 0
-        self._below, self._cpu, self._start = cpu_below(), time.process_time(), now()
+        self._below, self._cpu, self._start = cpu_below(), cpu_here(), now()
 
     def stop(self, **more):
-        wall, cpu = (now() - self._start) / 1e9, time.process_time() - self._cpu
+        wall, cpu = (now() - self._start) / 1e9, cpu_here() - self._cpu
         step = len(self.samples) // MOST_SAMPLES + 1
         return {
             "samples": [round(sample / 1000, 2) for sample in self.samples[::step]],
