@@ -109,7 +109,7 @@ async def test_a_second_subscription_waits_until_the_first_is_agreed(autojump_cl
 
 
 @pytest.mark.hostile
-async def test_a_listen_stream_that_the_server_ends_is_reported_as_a_gap_and_opened_by_the_next_wish(autojump_clock):
+async def test_a_listen_stream_that_the_server_ends_is_opened_again_and_reported_as_a_gap(autojump_clock):
     heard, served = [], app()
     async with open_runtime(), memory_client(served, changed_handler=heard.append) as client:
         await client.subscribe_resource("demo://a")
@@ -117,7 +117,7 @@ async def test_a_listen_stream_that_the_server_ends_is_reported_as_a_gap_and_ope
         session = client._session
         (listen,) = [id for id, sent in session.automaton.requests.items() if sent.method == "subscriptions/listen"]
         session.feed(Notification("notifications/cancelled", {"requestId": listen}))
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(1)
         assert {change.uri for change in heard if change.gap} == {"demo://a", None}
         heard.clear()
         await client.subscribe_resource("demo://b")

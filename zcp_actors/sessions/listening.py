@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from zcp_actors.actors import Job, Reply
-from zcp_actors.errors import ConnectionLost, RequestTimeout, RPCError, SessionClosed, UsageError, ZCPError
+from zcp_actors.errors import (
+    ConnectionLost,
+    RequestCancelled,
+    RequestTimeout,
+    RPCError,
+    SessionClosed,
+    UsageError,
+    ZCPError,
+)
 from zcp_actors.ports import Changed
 from zcp_actors.protocol.stateless_client import StatelessClient
 from zcp_actors.sessions.notices import tell_listener
@@ -83,21 +91,28 @@ class Stream(Job):
         self.losses = 0 if trio.current_time() - began > STEADY_SECONDS else self.losses + 1
         return min(FIRST_PAUSE * (1 << min(self.losses, 16)), LONGEST_PAUSE)
 
+    def _ensure_stood(self, error: ZCPError) -> None:
+        """The server ended it. Raises the error where it never began: that is a refusal."""
+        if not self.acknowledged.settled:
+            raise error
+
     async def run(self) -> None:
-        """Hold the stream open; after a lost connection, open it again and report the gap."""
+        """Hold the stream open; when it is lost, or the server ends it, open it again and report the gap."""
         session = self.listener.session
         try:
             while True:
                 began = trio.current_time()
                 try:
                     await session.request("subscriptions/listen", self.params, timeouts=NO_TIMEOUTS)
-                    break
+                    self._ensure_stood(SessionClosed("the server ended the listen stream"))
+                except RequestCancelled as error:
+                    self._ensure_stood(error)
                 except ConnectionLost:
-                    self.gap = True
-                    self.listener.silenced(self)
-                    await trio.sleep(self._pause(began))
-                    await session.ready(math.inf)
-            self.listener.ended(self, SessionClosed("the server ended the listen stream"))
+                    pass
+                self.gap = True
+                self.listener.silenced(self)
+                await trio.sleep(self._pause(began))
+                await session.ready(math.inf)
         except ZCPError as error:
             self.listener.ended(self, error)
 
@@ -333,6 +348,7 @@ class Listener:
 
     def _reopened(self) -> None:
         self.tells_tasks = True
+        self.retune()
         if (self.uris or self.level) and not self._stateless:
             self.session.submit(Resubscribing(self))
         elif not self._stateless:
