@@ -8,8 +8,9 @@ from functools import partial
 
 import trio
 
+from zcp_actors import Limit, ZCPClientSession, open_runtime
 from zcp_actors.errors import InvalidParams, RPCError, ZCPError
-from zcp_actors.testing import scripted_server
+from zcp_actors.testing import ScriptedServer, scripted_server
 
 STATEFUL, STATELESS = "2025-11-25", "2026-07-28"
 TASKS = {
@@ -177,6 +178,19 @@ async def task_server(era, *, server=None, capabilities=None, **options):
     async with scripted_server(era, automatic=server.automatic, capabilities=declared, **options) as (client, peer):
         server.peer = peer
         yield client, server
+
+
+@asynccontextmanager
+async def linked(era, *, server=None, runtime=None, restart=Limit(), name="backend", **options):  # noqa: B008 - frozen
+    """A supervised client whose connection can be dropped: `(client, server)`."""
+    server = server or TaskServer(era)
+    peer = server.peer = ScriptedServer(era, server.automatic, capabilities=TASKS[era], reconnects=True)
+    async with open_runtime(**(runtime or {})) as hosting:
+        client = ZCPClientSession(peer, era=era, name=name, **options)
+        await hosting.connect(client, restart=restart)
+        client.runtime = hosting
+        yield client, server
+        await client.close()
 
 
 class Waiting:

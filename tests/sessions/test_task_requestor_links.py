@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-
 import pytest
 import trio
-from task_script import ASK, DONE, FIVE, STATEFUL, STATELESS, TASKS, TaskServer, Waiting, seen
+from task_script import ASK, DONE, FIVE, STATEFUL, STATELESS, TaskServer, Waiting, linked, seen
 from trio.testing import wait_all_tasks_blocked
 
-from zcp_actors import Inbox, Limit, ZCPClientSession, open_runtime
+from zcp_actors import Inbox
 from zcp_actors.errors import ConnectionLost, RequestCancelled, RPCError, ServerExited
 from zcp_actors.tasks import MemoryTaskStore
-from zcp_actors.testing import ScriptedServer
 
 both_eras = pytest.mark.parametrize("era", [STATEFUL, STATELESS])
-
-
-@asynccontextmanager
-async def linked(era, *, server=None, runtime=None, restart=Limit(), name="backend", **options):  # noqa: B008 - frozen
-    """A supervised client whose connection can be dropped: `(client, server)`."""
-    server = server or TaskServer(era)
-    peer = server.peer = ScriptedServer(era, server.automatic, capabilities=TASKS[era], reconnects=True)
-    async with open_runtime(**(runtime or {})) as hosting:
-        client = ZCPClientSession(peer, era=era, name=name, **options)
-        await hosting.connect(client, restart=restart)
-        client.runtime = hosting
-        yield client, server
-        await client.close()
 
 
 @both_eras

@@ -78,6 +78,7 @@ class StatefulClient(Client):
 
     def _keep_hearing(self, sent: Sent, task: str) -> None:
         """The token of a request stays in use until its task has ended. Source: tasks, "Task Progress"."""
+        self.task_ended(task)
         if len(self._reporter) >= MAX_REPORTING:
             self.task_ended(next(iter(self._reporter)))
         self._reporting[sent.token], self._reporter[task] = sent, sent.token

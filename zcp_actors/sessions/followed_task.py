@@ -17,6 +17,7 @@ import trio
 
 from zcp_actors.actors import Reply
 from zcp_actors.sessions.server import settle
+from zcp_actors.sessions.task_view import seconds
 
 if TYPE_CHECKING:
     from zcp_actors.actors import Timer
@@ -36,6 +37,9 @@ MAX_UNREAD = 1000
 USUAL_POLL, LOWEST_POLL = 1.0, 0.05
 """Seconds between two polls where the server says nothing, and at least: twenty a second are the end of patience."""
 
+HIGHEST_POLL = 3600.0
+"""Seconds between two polls at most, whatever the server says: an end is heard of within the hour."""
+
 SLOWER, LONGEST_SLOWED = 10, 60.0
 """While the server tells of changes by itself, polls are a safety net: ten times as rare, but once a minute still."""
 
@@ -49,6 +53,8 @@ class Changes:
         self._error = None if self._over and task.lost is None else task.lost
         self._news = trio.Event()
         task.readers.add(self)
+        if task.fetching is not None:  # it was polled less often while nobody looked
+            task.wake(trio.current_time() + task.interval(told=False))
 
     def __aiter__(self) -> Changes:
         """It is its own iterator."""
@@ -165,10 +171,14 @@ class FollowedTask:
         """It will not be heard of any more."""
         if self.lost is None and not self.view.ended:
             self.lost = error
-            for reader in list(self.readers):
-                reader.fail(error)
-        self.settle(error)
+        self.leave(error)
         self.wake()
+
+    def leave(self, error: ZCPError) -> None:
+        """Nobody here follows it any more, though it may go on: whoever still waits is told."""
+        for reader in list(self.readers):
+            reader.fail(error)
+        self.settle(error)
 
     async def wait(self) -> Any:
         """Its outcome; raised where it is an exception."""
@@ -187,9 +197,9 @@ class FollowedTask:
     # -------------------------------------------------------------------------------------------- polling
     def interval(self, *, told: bool) -> float:
         """Seconds between two polls; `told` when its server tells of changes unasked."""
-        stated = self.view.poll_interval
-        wanted = stated / 1000 if stated is not None else self.wished if self.wished is not None else USUAL_POLL
-        usual = max(wanted, LOWEST_POLL)
+        stated = seconds(self.view.poll_interval, HIGHEST_POLL)
+        wanted = stated if stated is not None else self.wished if self.wished is not None else USUAL_POLL
+        usual = min(max(wanted, LOWEST_POLL), HIGHEST_POLL)
         return max(usual, min(usual * SLOWER, LONGEST_SLOWED)) if told else usual
 
     def wake(self, at: float | None = None) -> None:

@@ -10,9 +10,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import trio
-
-from zcp_actors.sessions.task_call import CANCEL_SECONDS
 from zcp_actors.sessions.task_handle import TaskHandle
 from zcp_actors.sessions.task_view import kept_view
 from zcp_actors.wire import CallToolRequestParams, CreateTaskRequestParams
@@ -38,10 +35,22 @@ async def keep(session: ClientSession, task: FollowedTask) -> None:
         await runtime.task_store.save_handle(runtime.root.name, written(session, task))
         task.saved = name_of(session, task.id)
     except BaseException:
-        with trio.move_on_after(CANCEL_SECONDS, shield=True):
-            await session.tasks.give_up(task, "its handle could not be kept")
+        await session.tasks.give_up(task.id, "its handle could not be kept")
         session.tasks.drop(task)
         raise
+    if session.tasks.is_gone(task):
+        await forget(session, task)
+
+
+async def forget(session: ClientSession, task: FollowedTask) -> None:
+    """The handle of this task needs no keeping any more."""
+    saved, task.saved = task.saved, ""
+    runtime = session.host_runtime
+    if saved and runtime.task_store is not None:
+        try:
+            await runtime.task_store.drop_handle(runtime.root.name, saved)
+        except Exception as error:  # noqa: BLE001 - a store of any make; at worst the handle is found once more
+            log.warning("the handle of a task of %s could not be dropped: %s", session.name, error)
 
 
 def name_of(session: ClientSession, id: str) -> str:
@@ -69,17 +78,22 @@ async def resume(runtime: Runtime) -> list[TaskHandle]:
     """See `Runtime.resume_tasks`."""
     if runtime.task_store is None:
         return []
-    sessions = {session.name: session for session in runtime.sessions}
     handles, missing = [], []
     for kept in await runtime.task_store.handles(runtime.root.name):
-        session = sessions.get(kept.get("backend", ""))
-        if session is None or kept.get("format") != FORMAT:
+        session = next((each for each in runtime.sessions if is_of(each, kept)), None)
+        if session is None:
             missing.append(str(kept.get("id")))
         else:
             handles.append(TaskHandle(session.tasks, taken_up(session.tasks, kept)))
     if missing:
         log.warning("tasks stay stored whose backends are not connected here: %s", ", ".join(missing))
     return handles
+
+
+def is_of(session: ClientSession, kept: dict[str, Any]) -> bool:
+    """It is the server that made this task. A name may be given to another, which must not learn the task's id."""
+    same = session.identity == kept.get("identity") or None in (session.identity, kept.get("identity"))
+    return kept.get("format") == FORMAT and session.name == kept["backend"] and same
 
 
 def taken_up(watch: ServerTasks, kept: dict[str, Any]) -> FollowedTask:

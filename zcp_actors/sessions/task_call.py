@@ -12,17 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from zcp_actors.errors import Overloaded, RequestTimeout
-from zcp_actors.sessions.task_view import view_of
+from zcp_actors.errors import RequestTimeout
 from zcp_actors.sessions.timeouts import Patience, Timeouts
 
 if TYPE_CHECKING:
     from zcp_actors.sessions.client import ClientSession
     from zcp_actors.sessions.followed_task import FollowedTask
     from zcp_actors.wire import Model
-
-CANCEL_SECONDS = 1.0
-"""How long a caller that is cancelled waits for the server's word that it ends the task. The wish is sent at once."""
 
 LOOKS_PER_LIMIT = 10
 """While a person is asked the clock stands; it is looked at so often."""
@@ -46,12 +42,7 @@ class TaskCall:
         Raises as `TaskHandle.result`, and `RequestTimeout`, which ends the task.
         """
         watch = self._session.tasks
-        try:
-            task = watch.begin(told, watch.origin("tools/call", params))
-        except Overloaded:
-            with trio.move_on_after(CANCEL_SECONDS, shield=True):
-                await watch.cancel_of(view_of(told).task_id, "too many tasks are followed here")
-            raise
+        task = await watch.made(told, watch.origin("tools/call", params))
         try:
             return await self._wait(task)
         except (trio.Cancelled, RequestTimeout) as error:
@@ -80,5 +71,4 @@ class TaskCall:
             return
         late = isinstance(error, RequestTimeout)
         reason = f"total timeout of {self._total:g} s" if late else "the caller does not want the answer any more"
-        with trio.move_on_after(CANCEL_SECONDS, shield=True):
-            await self._session.tasks.give_up(task, reason)
+        await self._session.tasks.give_up(task.id, reason)

@@ -26,6 +26,7 @@ from zcp_actors.errors import (
     ZCPError,
 )
 from zcp_actors.sessions.followed_task import NOTHING
+from zcp_actors.sessions.kept_handles import forget
 from zcp_actors.sessions.task_wire import STATEFUL, STATELESS, shaped
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ class Following(TaskJob):
                     await retries.after(error)
         except ZCPError as error:
             self.watch.lose(self.task, error)
-        if self.task.saved and self.watch.is_gone(self.task):
-            await self.watch.forget(self.task)
+        if self.watch.is_gone(self.task):
+            await forget(self.watch.session, self.task)
 
     def ended(self, exit: Exit) -> None:
         """It is followed no more."""
@@ -215,4 +216,17 @@ class Cancelling(TaskJob):
 
     async def run(self) -> None:
         """Once."""
-        await self.watch.give_up(self.task, self.reason)
+        try:
+            await self.watch.cancel(self.task, self.reason)
+        except ZCPError as error:
+            log.info("%s was not told to cancel a task: %s", self.watch.session.name, error)
+
+
+class Forgetting(TaskJob):
+    """Let go of the handle of a task whose time is over."""
+
+    __slots__ = ()
+
+    async def run(self) -> None:
+        """Once."""
+        await forget(self.watch.session, self.task)

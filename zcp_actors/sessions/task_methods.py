@@ -128,7 +128,7 @@ class TaskMethods(Opening):
                 raise InvalidResult(f"{method}: the server did not make the task that it was asked for")
             return TaskHandle(session.tasks, session.tasks.done(told, origin, wishes.ttl))
         wished = None if wishes.poll_interval is None else wishes.poll_interval / 1000
-        task = session.tasks.begin(told, origin, wished=wished)
+        task = await session.tasks.made(told, origin, wished=wished)
         await keep(session, task)
         return TaskHandle(session.tasks, task)
 

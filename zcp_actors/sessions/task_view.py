@@ -73,6 +73,11 @@ class TaskView(Model):
             return False
 
 
+def seconds(milliseconds: int | None, most: float) -> float | None:
+    """What a server says of a time, as a clock can take it: any number of digits may come."""
+    return None if milliseconds is None else min(milliseconds, int(most * 1000)) / 1000
+
+
 def view_of(told: Any) -> TaskView:
     """The snapshot that a message of either generation holds: a task, or a result or notification around one."""
     task = getattr(told, "task", told)

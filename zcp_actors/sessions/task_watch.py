@@ -11,16 +11,17 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from zcp_actors.errors import INVALID_PARAMS, Overloaded, RequestCancelled, RPCError, ZCPError
+from zcp_actors.errors import INVALID_PARAMS, InvalidResult, Overloaded, RequestCancelled, RPCError, ZCPError
 from zcp_actors.protocol.asking import Sent
 from zcp_actors.sessions.followed_task import LOWEST_POLL, NOTHING, FollowedTask
-from zcp_actors.sessions.task_following import Cancelling, Fetching, Following, Updating
+from zcp_actors.sessions.task_following import Cancelling, Fetching, Following, Forgetting, Updating
 from zcp_actors.sessions.task_questions import TaskQuestions
-from zcp_actors.sessions.task_view import TaskView, ended_view, view_of, with_status
+from zcp_actors.sessions.task_view import TaskView, ended_view, seconds, view_of, with_status
 from zcp_actors.sessions.task_wire import Heard, wire_of
 from zcp_actors.wire import RequestParams
 
@@ -38,6 +39,9 @@ MAX_TASKS = 4096
 """Tasks of one server that are followed, or whose result is kept. Each is polled, so a host with more asks its server
 thousands of times a second; some 5 KiB each."""
 
+LONGEST_KEPT = 30 * 24 * 3600.0
+"""Seconds that the end of a task is remembered at most; a task that is to be kept for ever is, until room is needed."""
+
 NOTICES = frozenset({"notifications/tasks/status", "notifications/tasks"})
 
 
@@ -52,6 +56,8 @@ class TaskWatch:
         self.listener: Listener | None = None
         self.check: Callable[[str, Any], None] | None = None
         """Raises `InvalidResult` for a tool's result that is not what the server promised."""
+        self._closed: ZCPError | None = None
+        """What ended the session."""
         self._numbers = itertools.count(1)
 
     def __len__(self) -> int:
@@ -78,17 +84,23 @@ class TaskWatch:
     def begin(self, told: Any, origin: Sent, *, wished: float | None = None) -> FollowedTask:
         """Follow the task that this message tells of, from now on. One that is followed already stays the same.
 
-        Raises `Overloaded`.
+        Raises `Overloaded`, and `InvalidResult` for one without a name.
         """
         view = view_of(told)
+        if not view.task_id:
+            raise InvalidResult("the server made a task whose id is empty")
         known = self.tasks.get(view.task_id)
         if known is not None:
-            self.hear(known, Heard(view), certain=False)
             return known
+        if view.ended and not wire_of(self.session).fetches:
+            # That it has ended does not say how: a look at it does.
+            return self.follow(FollowedTask(with_status(view, "working"), origin, next(self._numbers), known=False))
         return self.follow(FollowedTask(view, origin, next(self._numbers), wished))
 
     def follow(self, task: FollowedTask) -> FollowedTask:
-        """Begin to follow it."""
+        """Begin to follow it. Raises `Overloaded`, and what ended the session."""
+        if self._closed is not None:
+            raise self._closed
         self.ensure_room()
         self.tasks[task.id] = task
         if task.view.ended:
@@ -127,6 +139,8 @@ class TaskWatch:
     def drop(self, task: FollowedTask) -> None:
         """Nobody needs it any more. Handles that are still there keep what they know."""
         self._remove(task)
+        if not task.over:
+            task.leave(RequestCancelled(task.origin.method or f"task {task.id}", "the task is followed no more"))
         self._withdraw(task, "nobody waits for the task any more")
         for job in (task.following, task.fetching):
             if job is not None:
@@ -160,6 +174,7 @@ class TaskWatch:
 
     def close(self, error: ZCPError) -> None:
         """The session has ended: nothing more will be heard. The tasks may well go on."""
+        self._closed = error
         for task in list(self.tasks.values()):
             if task.timer is not None:
                 task.timer.disarm()
@@ -172,26 +187,24 @@ class TaskWatch:
     def notified(self, params: Any) -> None:
         """The server tells of a task by itself."""
         task = self.tasks.get(params.task_id)
-        if task is not None and not task.over:
-            self._told(task, params, certain=False)
-
-    async def poll(self, task: FollowedTask) -> None:
-        """Ask what it is now. Raises as a request does."""
-        before = task.news
-        told = await wire_of(self.session).get(self.session, task.id)
-        if task.news == before or view_of(told).ended:
-            self._told(task, told, certain=True)
-        else:
-            # It was told of while this was on its way, and nobody can say which is the newer.
-            task.due = trio.current_time() + LOWEST_POLL
-
-    def _told(self, task: FollowedTask, told: Any, *, certain: bool) -> None:
+        if task is None or task.over:
+            return
         try:
-            heard = wire_of(self.session).heard(told, task.origin.method)
+            heard = wire_of(self.session).heard(params, task.origin.method)
         except ZCPError as error:
             self.lose(task, error)
         else:
-            self.hear(task, heard, certain=certain)
+            self.hear(task, heard, certain=False)
+
+    async def poll(self, task: FollowedTask) -> None:
+        """Ask what it is now. Raises as a request does, and `InvalidResult` for an answer that cannot be one."""
+        before, wire = task.news, wire_of(self.session)
+        told = await wire.get(self.session, task.id)
+        if task.news == before or view_of(told).ended:
+            self.hear(task, wire.heard(told, task.origin.method), certain=True)
+        else:
+            # It was told of while this was on its way, and nobody can say which is the newer.
+            task.due = trio.current_time() + LOWEST_POLL
 
     def hear(self, task: FollowedTask, heard: Heard, *, certain: bool) -> None:
         """Something was said of it; `certain` when nothing newer can have been."""
@@ -223,13 +236,52 @@ class TaskWatch:
             self.want(task)
         if task.fetching is not None:
             task.fetching.hurry()
-        if task.view.ttl is not None:
-            expiry = trio.current_time() + task.view.ttl / 1000
-            task.timer = self.session.runtime.timers.at(expiry, lambda: self.drop(task))
+        kept = seconds(task.view.ttl, LONGEST_KEPT)
+        if kept is not None:
+            task.timer = self.session.runtime.timers.after(kept, partial(self._expire, task))
+
+    def _expire(self, task: FollowedTask) -> None:
+        self.drop(task)
+        if task.saved and self.session.me.status == "running":
+            self._work(task, Forgetting(self, task))
+
+    async def cancel(self, task: FollowedTask, reason: str) -> TaskView:
+        """Have its server end it; one that has ended stays as it is. Raises as a request does."""
+        if task.over:
+            await trio.lowlevel.checkpoint()
+            return task.view
+        task.cancel_reason = task.cancel_reason or reason
+        if task.questions is not None:
+            task.questions.withdraw_all(f"the task is cancelled: {reason}")
+        before, wire = task.news, wire_of(self.session)
+        try:
+            told = await wire.cancel(self.session, task.id)
+        except ZCPError as error:
+            await self._not_cancelled(task, error)
+            return task.view
+        if told is None:
+            await self.poll(task)
+        else:
+            self.hear(task, wire.heard(told, task.origin.method), certain=task.news == before)
+        return task.view
+
+    async def _not_cancelled(self, task: FollowedTask, error: ZCPError) -> None:
+        """A task that has ended is not an error: whoever cancels wants it to end. Raises the error for any other."""
+        try:
+            if isinstance(error, RPCError):
+                await self.poll(task)
+        except RPCError as worse:
+            raise error from worse
+        finally:
+            if not task.over:
+                task.cancel_reason = ""  # it goes on, and gets its answers
+                task.wake(trio.current_time())
+        if not task.view.ended:
+            raise error
 
     # -------------------------------------------------------------------------------------------- questions
     def _asked(self, task: FollowedTask, asked: Any) -> None:
-        if task.outcome is not NOTHING:
+        if task.outcome is not NOTHING or task.cancel_reason:
             return  # it was given up here; its cancellation is on the way
         if task.questions is None:
             if not asked:
@@ -257,7 +309,9 @@ class TaskWatch:
         """Somebody needs its result: where it does not come by itself, fetch it."""
         if not wire_of(self.session).fetches or task.local or task.outcome is not NOTHING:
             return
-        if task.fetching is None and task.lost is None and (task.blocks or task.view.ended):
+        if self._closed is not None:
+            task.settle(self._closed)
+        elif task.fetching is None and task.lost is None and (task.blocks or task.view.ended):
             task.blocks = True
             self.tasks.setdefault(task.id, task)
             task.fetching = Fetching(self, task)
@@ -302,14 +356,6 @@ class TaskWatch:
         """There is nothing to come back for."""
         unknown = isinstance(task.lost, RPCError) and task.lost.code == INVALID_PARAMS
         return unknown or task.view.status == "cancelled"
-
-    async def give_up(self, task: FollowedTask, reason: str) -> None:
-        """Have its server end a task that nobody wants; see `ServerTasks`."""
-        raise NotImplementedError
-
-    async def forget(self, task: FollowedTask) -> None:
-        """Its handle needs no keeping any more; see `ServerTasks`."""
-        raise NotImplementedError
 
     def _retune(self) -> None:
         """Let the server tell of the tasks that are followed, where it can."""

@@ -45,11 +45,11 @@ class StatefulWire:
 
     async def get(self, session: ClientSession, id: str) -> Any:
         """What the task is now."""
-        return await session.request("tasks/get", v2025_11_25.GetTaskRequestParams(task_id=id))
+        return about(id, await session.request("tasks/get", v2025_11_25.GetTaskRequestParams(task_id=id)))
 
     async def cancel(self, session: ClientSession, id: str) -> Any:
         """End it; the answer tells of it."""
-        return await session.request("tasks/cancel", v2025_11_25.CancelTaskRequestParams(task_id=id))
+        return about(id, await session.request("tasks/cancel", v2025_11_25.CancelTaskRequestParams(task_id=id)))
 
     async def result(self, session: ClientSession, id: str) -> Any:
         """Its outcome, however long that takes."""
@@ -68,7 +68,7 @@ class StatelessWire:
 
     async def get(self, session: ClientSession, id: str) -> Any:
         """What the task is now."""
-        return await session.request("tasks/get", tasks_extension.GetTaskRequestParams(task_id=id))
+        return about(id, await session.request("tasks/get", tasks_extension.GetTaskRequestParams(task_id=id)))
 
     async def cancel(self, session: ClientSession, id: str) -> Any:
         """Wish for its end; None, for the answer tells nothing."""
@@ -101,6 +101,13 @@ STATEFUL, STATELESS = StatefulWire(), StatelessWire()
 def wire_of(session: ClientSession) -> StatefulWire | StatelessWire:
     """The manner of the revision in use."""
     return STATELESS if isinstance(session.automaton, StatelessClient) else STATEFUL
+
+
+def about(id: str, told: Any) -> Any:
+    """What was told, when it is about this task. Raises `InvalidResult`."""
+    if told.task_id != id:
+        raise InvalidResult(f"the server was asked about task {id!r:.200} and tells of {told.task_id!r:.200}")
+    return told
 
 
 def failure(told: tasks_extension.DetailedTask) -> RPCError:

@@ -1,0 +1,250 @@
+"""
+A requestor of tasks among servers that lie, handles that are used late, and callers that share a task.
+
+Source: SEP-2663 and MCP 2025-11-25 basic/utilities/tasks; what no server may do to its host.
+"""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from task_script import ASK, DONE, STATEFUL, STATELESS, Waiting, linked, seen, task_server
+from trio.testing import wait_all_tasks_blocked
+
+from zcp_actors import Inbox
+from zcp_actors.errors import InvalidResult, RequestCancelled, RPCError, ZCPError
+from zcp_actors.sessions import task_watch
+from zcp_actors.tasks import MemoryTaskStore
+from zcp_actors.testing import ScriptedServer
+
+both_eras = pytest.mark.parametrize("era", [STATEFUL, STATELESS])
+
+
+@both_eras
+@pytest.mark.hostile
+async def test_an_answer_about_another_task_is_none_about_this_one(era, nursery, autojump_clock):
+    async with task_server(era) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        waiting = Waiting(nursery, handle.result)
+        await wait_all_tasks_blocked()
+        answer = server.peer.automatic["tasks/get"]
+        server.peer.automatic["tasks/get"] = lambda request: {**answer(request), "taskId": "another"}
+        with pytest.raises(InvalidResult, match="another"):
+            await client.get_task("t1")
+        await trio.sleep(30)
+
+        assert handle.id == "t1"
+        assert isinstance(waiting.outcome, InvalidResult)
+        assert not client._session.tasks.live
+
+
+@both_eras
+@pytest.mark.hostile
+async def test_a_task_that_has_ended_when_it_is_told_of_gives_its_result(era, nursery, autojump_clock):
+    async with task_server(era) as (client, server):
+        create = server.peer.automatic["tools/call"]
+
+        def at_once(request):
+            told = create(request)
+            server.end(notify=False)
+            (told["task"] if era == STATEFUL else told)["status"] = "completed"
+            return told
+
+        server.peer.automatic["tools/call"] = at_once
+        with trio.fail_after(10):
+            handle = await client.call_tool_as_task("slow")
+            assert (await handle.result()).to_dict() == DONE
+            assert [view.status async for view in handle] == ["completed"]
+        assert not client._session.tasks.live
+
+
+@both_eras
+@pytest.mark.hostile
+@pytest.mark.parametrize("field", ["poll", "ttl"])
+async def test_a_number_that_no_clock_can_hold_ends_nothing(era, field, autojump_clock):
+    async with task_server(era, **{field: 10**400}) as (client, server):
+        server.peer.automatic["subscriptions/listen"] = None
+        handle = await client.call_tool_as_task("slow")
+        server.end(notify=False)
+        await trio.sleep(2 * 3600)
+        assert (await handle.result()).to_dict() == DONE
+
+
+@both_eras
+async def test_whoever_else_waits_for_a_task_that_a_leaving_caller_ends_is_told(era, nursery, autojump_clock):
+    async with task_server(era) as (client, server):
+        tool = {"name": "slow", "inputSchema": {"type": "object"}, "execution": {"taskSupport": "required"}}
+        listed = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private", "tools": [tool]}
+        server.peer.automatic["tools/list"] = lambda _: listed
+        # Neither ends its tasks at once: one says nothing, the other does it in its own time.
+        server.peer.automatic["tasks/cancel"] = None if era == STATEFUL else lambda _: {"resultType": "complete"}
+        await client.list_tools()
+        call = Waiting(nursery, client.call_tool, "slow")
+        await trio.sleep(1)
+        other = Waiting(nursery, client.get_task_result, "t1")
+        await trio.sleep(1)
+        call.scope.cancel()
+        await trio.sleep(10)
+
+        assert call.left
+        assert isinstance(other.outcome, RequestCancelled)
+
+
+async def test_a_result_that_is_asked_for_when_the_session_is_over_is_an_error_each_time(autojump_clock):
+    async with task_server(STATEFUL, ttl=1000) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        server.end()
+        await trio.sleep(5)
+        assert not client._session.tasks
+    for _ in range(2):
+        with trio.fail_after(10), pytest.raises(ZCPError):
+            await handle.result()
+
+
+@both_eras
+async def test_a_task_that_is_one_too_many_after_all_is_cancelled(era, nursery, monkeypatch, autojump_clock):
+    monkeypatch.setattr(task_watch, "MAX_TASKS", 1)
+    async with task_server(era) as (client, server):
+        calls = [Waiting(nursery, client.call_tool_as_task, "slow") for _ in range(2)]
+        await trio.sleep(1)
+        assert len([call for call in calls if isinstance(call.outcome, ZCPError)]) == 1
+        assert len(server.cancels) == 1
+
+
+async def test_nobody_is_asked_again_by_a_task_whose_cancellation_takes_its_time(nursery, autojump_clock):
+    async with task_server(STATELESS, elicitation_handler=Inbox()) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        server.peer.automatic["tasks/cancel"] = lambda _: {"resultType": "complete"}
+        server.move(server.task, "input_required", questions={"a": ASK})
+        await trio.sleep(2)
+        assert len(client._session.host_runtime.pending()) == 1
+        await handle.cancel()
+        await trio.sleep(5)
+        assert client._session.host_runtime.pending() == ()
+        server.move(server.task, "cancelled")
+        with pytest.raises(RequestCancelled):
+            await handle.result()
+
+
+async def test_the_questions_of_a_task_that_could_not_be_cancelled_are_asked_again(autojump_clock):
+    async with task_server(STATELESS, elicitation_handler=Inbox()) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        server.move(server.task, "input_required", questions={"a": ASK})
+        await trio.sleep(2)
+        server.peer.automatic["tasks/cancel"] = RPCError(-32603, "not now")
+        with pytest.raises(RPCError, match="not now"):
+            await handle.cancel()
+        await trio.sleep(5)
+        assert len(client._session.host_runtime.pending()) == 1
+
+
+async def test_a_stream_that_the_server_ends_in_good_order_is_opened_again(autojump_clock):
+    async with task_server(STATELESS) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        await trio.sleep(2)
+        server.peer.reply({"id": server.stream, "method": "subscriptions/listen"}, {"resultType": "complete"})
+        await trio.sleep(1)
+        assert server.listens == [["t1"], ["t1"]]
+        server.end()
+        assert handle.status == "completed"
+
+
+async def test_a_reader_that_comes_while_polls_are_rare_hears_at_the_usual_interval(nursery, autojump_clock):
+    async with task_server(STATEFUL) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        await trio.sleep(1.5)
+        Waiting(nursery, handle.result)
+        await trio.sleep(2)
+        changes = []
+        Waiting(nursery, seen, handle, changes)
+        server.move(server.task, "working", message="halfway", notify=False)
+        await trio.sleep(1.5)
+        assert ("working", "halfway") in changes
+
+
+@pytest.mark.hostile
+async def test_a_server_that_names_all_its_tasks_alike_costs_one_record(autojump_clock):
+    async with task_server(STATEFUL) as (client, server):
+        create = server.peer.automatic["tools/call"]
+
+        def alike(request):
+            told = create(request)
+            told["task"]["taskId"] = "t1"
+            return told
+
+        server.peer.automatic["tools/call"] = alike
+        for _ in range(5):
+            await client.call_tool_as_task("slow")
+        assert len(client._session.automaton._reporting) == 1
+
+
+@both_eras
+@pytest.mark.hostile
+async def test_a_task_without_a_name_is_none(era, autojump_clock):
+    async with task_server(era) as (client, server):
+        create = server.peer.automatic["tools/call"]
+
+        def nameless(request):
+            told = create(request)
+            (told["task"] if era == STATEFUL else told)["taskId"] = ""
+            return told
+
+        server.peer.automatic["tools/call"] = nameless
+        with pytest.raises(InvalidResult, match="empty"):
+            await client.call_tool_as_task("slow")
+        assert not client._session.tasks
+
+
+@both_eras
+async def test_a_handle_is_not_shown_to_another_server_of_the_same_name(era, monkeypatch, autojump_clock, caplog):
+    async with MemoryTaskStore() as store:
+        monkeypatch.setattr(ScriptedServer, "identity", "https://one")
+        async with linked(era, runtime={"task_store": store}) as (client, server):
+            await client.call_tool_as_task("slow")
+        monkeypatch.setattr(ScriptedServer, "identity", "https://two")
+        async with linked(era, runtime={"task_store": store}) as (client, server):
+            assert await client.runtime.resume_tasks() == []
+            await trio.sleep(5)
+            assert server.polls == []
+            assert "backend:t1" in caplog.text
+        assert len(await store.handles("root")) == 1
+
+
+@both_eras
+async def test_a_handle_is_kept_no_longer_than_the_result_that_nobody_took(era, autojump_clock):
+    async with MemoryTaskStore() as store, linked(era, runtime={"task_store": store}) as (client, server):
+        await client.call_tool_as_task("slow")
+        server.end()
+        await trio.sleep(50)
+        assert len(await store.handles("root")) == 1
+        await trio.sleep(50)
+        assert await store.handles("root") == []
+
+
+@both_eras
+async def test_a_task_that_is_cancelled_while_its_handle_is_written_leaves_none(era, autojump_clock):
+    class Slow(MemoryTaskStore):
+        async def save_handle(self, host, handle):
+            await super().save_handle(host, handle)
+            await trio.sleep(5)
+
+    async with Slow() as store, linked(era, runtime={"task_store": store}) as (client, server):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.call_tool_as_task, "slow")
+            await trio.sleep(2)
+            server.move(server.task, "cancelled")
+        assert await store.handles("root") == []
+
+
+async def test_a_server_that_told_of_no_tasks_is_asked_to_after_a_reconnection(autojump_clock, caplog):
+    caplog.set_level("CRITICAL")
+    async with linked(STATELESS) as (client, server):
+        listen = server.peer.automatic["subscriptions/listen"]
+        server.peer.automatic["subscriptions/listen"] = RPCError(-32603, "too busy")
+        await client.call_tool_as_task("slow")
+        await trio.sleep(1)
+        assert server.listens == []
+        server.peer.automatic["subscriptions/listen"] = listen
+        server.peer.drop()
+        await trio.sleep(5)
+        assert server.listens == [["t1"]]
