@@ -349,11 +349,15 @@ class Line:
         return reply.json()["result"]
 
     def stream(self, method, params):
-        body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
+        self.last = next(self._ids)
+        body = {"jsonrpc": "2.0", "id": self.last, "method": method, "params": params}
         return self.http.stream("POST", "/mcp", json=body, headers=self.headers)
 
     def listen(self):
         return self._session.listen()
+
+    async def notify(self, method, params):
+        assert (await self._session.post(method=method, params=params)).status_code == 202
 
     async def reply(self, question, result):
         assert (await self._session.post(id=question["id"], result=result)).status_code == 202
@@ -516,3 +520,21 @@ def test_an_answer_is_kept_without_what_tied_it_to_its_task_on_the_way():
 
     assert unrelated({"action": "accept", "_meta": tied}) == {"action": "accept"}
     assert unrelated({"role": "assistant", "_meta": {**tied, "mine": 1}}) == {"role": "assistant", "_meta": {"mine": 1}}
+
+
+async def test_over_http_who_gave_a_question_away_asks_it_again_when_the_other_gives_up(over_http, caplog):
+    async with over_http(tasked(asking)) as (world, line):
+        async with line.listen() as response:
+            id = await task_over(line)
+            first = await question_on(Events(response))
+        await world.rest()
+        async with line.stream("tasks/result", {"taskId": id}) as response:
+            second = await question_on(Events(response))
+            waiting = line.last
+            async with line.listen() as reopened:
+                await line.notify("notifications/cancelled", {"requestId": waiting})
+                third = await question_on(Events(reopened))
+                assert len({first["id"], second["id"], third["id"]}) == 3
+                await line.reply(third, YES)
+                assert text_of(await line.ask("tasks/result", {"taskId": id})) == "accept"
+    assert caplog.text == ""

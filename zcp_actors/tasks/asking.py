@@ -11,6 +11,7 @@ Source: MCP 2025-11-25 basic/utilities/tasks, Input Required Status; Associating
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -57,6 +58,8 @@ class Bringer:
     def __init__(self, service: TaskService, call: Call, follow: Follow) -> None:
         self._service, self._call, self._follow = service, call, follow
         self._bringing: dict[str, Bringing] = {}
+        self._times: Counter[str] = Counter()
+        """How often each was asked here: one that was given away and comes back is another question to this call."""
 
     async def see_through(self, *, errand: bool) -> Task | None:
         """Until the task has ended; an errand, until nothing is asked. The record then; None when it is gone."""
@@ -116,8 +119,10 @@ class Bringer:
         method = question.method
         params: Any = v2025_11_25.DIALECT.request_params(method, question.params, sender="server")
         params = replaced(params, meta={**(params.meta or {}), **related(self._follow.place.id)})
+        self._times[key] += 1
+        name = key if self._times[key] == 1 else f"{key}#{self._times[key]}"
         try:
-            answer = to_wire(await self._call.ask(method, params, key))
+            answer = to_wire(await self._call.ask(method, params, name))
         except (CapabilityMissing, CallEnding):
             return None
         except RequestTimeout as error:
