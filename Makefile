@@ -43,7 +43,7 @@ constraints: $(VENV)/.has-test $(VENV)/.has-dev $(VENV)/.has-demo ## Write the i
 	@mv requirements.new tests/mcp1/requirements.txt
 
 clean: ## Remove everything that can be made again
-	rm -rf $(VENV) .demo demo-trace.json* build dist tests/*/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo demo-trace.json* build dist tests/*/node_modules benchmarks/peers/node/node_modules benchmarks/results .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -42,8 +42,6 @@ class Variant:
     """Which environment it runs in: see `environments`. A word `@env/program …` is the command line of another."""
     quick: bool = True
     """Whether `--quick` runs it."""
-    only: frozenset[str] | None = None
-    """The measures that it can take; None: all."""
     note: str = ""
     """What a reader must know to judge its figures."""
 
@@ -52,10 +50,6 @@ class Variant:
         """Ours, a peer, or a floor."""
         first = self.name.split(" ", 1)[0].strip(",")
         return first if first in {"ours", "floor"} else "peer"
-
-    def takes(self, measure: Measure) -> bool:
-        """Tell whether it can take this measure."""
-        return self.only is None or measure.name in self.only
 
 
 @attrs.frozen

@@ -67,6 +67,12 @@ def times_better(ours: dict[int, Round], other: dict[int, Round], by: str) -> fl
     return median(ratios) if ratios else None
 
 
+def difference(ours: dict[int, Round], other: dict[int, Round], by: str) -> float | None:
+    """How much more than the other: the median of the rounds that both have."""
+    pairs = [getattr(ours[each], by) - getattr(other[each], by) for each in ours.keys() & other.keys()]
+    return median(pairs) if pairs else None
+
+
 def compared_by(measure: Measure, by: str = "") -> str:
     """The figure by which variants are compared."""
     return by or measure.better

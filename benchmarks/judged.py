@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import attrs
 
-from benchmarks.figures import compared_by, figure, times_better
+from benchmarks.figures import compared_by, difference, figure, times_better
 from benchmarks.rounds import Outcome
 from benchmarks.targets import TARGETS, Target
 
@@ -45,8 +45,10 @@ def measured(outcome: Outcome, target: Target) -> float | None:
         return None
     if target.relation == "at most":
         return figure(list(rounds.values()), by)
-    other = outcome.rounds.get((target.other, target.other_measure or target.measure))
-    ratio = None if other is None else times_better(rounds, other, by)
+    other = outcome.rounds.get((target.other, target.measure), {})
+    if target.relation == "at most more":
+        return difference(rounds, other, by)
+    ratio = times_better(rounds, other, by)
     if ratio is None:
         return None
     return 1 / ratio if target.relation == "at most times" else ratio

@@ -87,8 +87,10 @@ def _one_process(outcome: Outcome, variant: Variant, number: int, options: Optio
         argv = [*command(variant.env, variant.program), *map(word, variant.words)]
         with Worker(argv, nice=options.nice) as worker:
             outcome.facts[variant.name] = worker.facts
-            for order, measure in orders(outcome.case, variant, options):
-                outcome.rounds[variant.name, measure.name][number] = Round.of(worker.measure(order))
+            for order, measure in orders(outcome.case, options):
+                report = worker.measure(order)
+                if "missing" not in report:
+                    outcome.rounds[variant.name, measure.name][number] = Round.of(report)
     except (AbsentError, WorkerFailed, OSError) as error:
         outcome.absent[variant.name] = str(error)
 
@@ -102,9 +104,8 @@ def word(given: str) -> str:
     return shlex.join([*command(env, program), *further])
 
 
-def orders(case: Case, variant: Variant, options: Options) -> Iterator[tuple[dict[str, Any], Measure]]:
+def orders(case: Case, options: Options) -> Iterator[tuple[dict[str, Any], Measure]]:
     """What a process is asked for."""
     share = QUICK_SHARE if options.quick else 1.0
     for measure in case.measures:
-        if variant.takes(measure):
-            yield {"measure": measure.name, "warm": measure.warm * share, "seconds": measure.seconds * share}, measure
+        yield {"measure": measure.name, "warm": measure.warm * share, "seconds": measure.seconds * share}, measure

@@ -14,7 +14,19 @@ from benchmarks.figures import figure, spread, times_better
 from benchmarks.judged import Judgement, judged
 from benchmarks.rounds import Outcome
 
-HEADS = ("", "p50", "p99", "CPU µs", "per s", "± rounds", "× peer", "× floor")
+HEADS = ("", "p50", "p99", "CPU µs", "per s", "± rounds")
+
+
+def heads(outcome: Outcome) -> list[str]:
+    """The columns: figures, and how many times better than the peer and worse than the floor."""
+    case = outcome.case
+    return [*HEADS, f"× better than {case.peer}" if case.peer else "", f"× {case.floor}" if case.floor else ""]
+
+
+def notes(outcome: Outcome) -> list[str]:
+    """What a reader must know to judge the figures, and what has none."""
+    said = [f"{each.name}: {each.note}" for each in outcome.measured if each.note]
+    return said + [f"absent: {name} ({why})" for name, why in outcome.absent.items()]
 
 
 def number(value: float | None) -> str:
@@ -57,14 +69,14 @@ def draw(console: Console, outcome: Outcome) -> None:
     for measure in outcome.taken():
         head = f"{outcome.case.title}: {measure.says} ({measure.unit})"
         table = Table(title=head, title_justify="left", title_style="bold")
-        for name in HEADS:
-            table.add_column(name, justify="left" if not name else "right", no_wrap=True)
+        for place, name in enumerate(heads(outcome)):
+            table.add_column(name, justify="right" if place else "left", no_wrap=True)
         for variant, cells in rows(outcome, measure):
             style = {"ours": "bold green", "floor": "dim", "peer": ""}[variant.kind]
             table.add_row(variant.name, *cells, style=style)
         console.print(table)
-    for name, why in outcome.absent.items():
-        console.print(f"  [yellow]absent[/] {name}: {why}", highlight=False)
+    for note in notes(outcome):
+        console.print(f"  {note}", style="dim", highlight=False, markup=False)
 
 
 def draw_targets(console: Console, judgements: list[Judgement]) -> None:
@@ -90,13 +102,14 @@ def markdown(outcome: Outcome) -> str:
     """The tables of a case."""
     lines = []
     for measure in outcome.taken():
-        lines += [f"**{outcome.case.title}: {measure.says}** ({measure.unit})", "", "| " + " | ".join(HEADS) + " |",
-                  "|---|" + "--:|" * (len(HEADS) - 1)]  # fmt: skip
+        columns = heads(outcome)
+        lines += [f"**{outcome.case.title}: {measure.says}** ({measure.unit})", "", "| " + " | ".join(columns) + " |",
+                  "|---|" + "--:|" * (len(columns) - 1)]  # fmt: skip
         for variant, cells in rows(outcome, measure):
             name = f"**{variant.name}**" if variant.kind == "ours" else variant.name
             lines.append("| " + " | ".join([name, *cells]) + " |")
         lines.append("")
-    lines += [f"Absent: {name} ({why})." for name, why in outcome.absent.items()]
+    lines += [f"- {note}" for note in notes(outcome)]
     return "\n".join(lines)
 
 

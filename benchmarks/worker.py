@@ -5,7 +5,7 @@ Owns the lines, the clocks and the loops that repeat one operation. Refuses to k
 the standard library: programs run in the environments of the peers, under trio or asyncio.
 
 An order is `{"measure": name, "warm": seconds, "seconds": seconds}`, a report `{"samples": [...], "wall": s, "cpu": s,
-"children": s, "count": n}`. `cpu` is that of this process, `children` that of all below it.
+"children": s, "count": n}`, or `{"missing": true}` for what this program cannot measure. `cpu` is that of this process, `children` that of all below it.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ async def work(measures, **facts):
     wire = Wire()
     wire.report(hello=facts)
     for order in wire.orders():
+        if order["measure"] not in measures:
+            wire.report(missing=True)
+            continue
         try:
             report = await measures[order["measure"]](order)
         except Exception as error:  # noqa: BLE001 - the runner shows it beside the figures of the others

@@ -15,7 +15,7 @@ CASE = Case(
     ),
     variants=(
         Variant("ours", "ours_actors.py"),
-        Variant("pykka", "pykka_actors.py", only=frozenset({"ask", "tell", "spawn"}), note="a thread each"),
+        Variant("pykka", "pykka_actors.py", note="a thread each"),
         Variant("floor trio", "floor_actors.py", note="by hand: nobody supervises, no ask has a deadline"),
     ),
     peer="pykka",

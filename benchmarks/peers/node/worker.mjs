@@ -11,6 +11,10 @@ export async function work(measures, facts = {}) {
   write({ hello: facts });
   for await (const line of createInterface({ input: process.stdin })) {
     const order = JSON.parse(line);
+    if (!(order.measure in measures)) {
+      write({ missing: true });
+      continue;
+    }
     try {
       write(await measures[order.measure](order));
     } catch (error) {
