@@ -5,7 +5,8 @@ Owns the lines, the clocks and the loops that repeat one operation. Refuses to k
 the standard library: programs run in the environments of the peers, under trio or asyncio.
 
 An order is `{"measure": name, "warm": seconds, "seconds": seconds}`, a report `{"samples": [...], "wall": s, "cpu": s,
-"children": s, "count": n}`, or `{"missing": true}` for what this program cannot measure. `cpu` is that of this process, `children` that of all below it.
+"children": s, "count": n}`, or `{"missing": true}` for what this program cannot measure. `cpu` is that of this
+process, `children` that of all below it.
 """
 
 from __future__ import annotations
