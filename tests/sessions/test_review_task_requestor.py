@@ -248,3 +248,63 @@ async def test_a_server_that_told_of_no_tasks_is_asked_to_after_a_reconnection(a
         server.peer.drop()
         await trio.sleep(5)
         assert server.listens == [["t1"]]
+
+
+@both_eras
+async def test_what_is_told_in_the_same_breath_as_the_creation_is_heard(era, autojump_clock):
+    async with task_server(era, poll=600_000) as (client, server):
+        create = server.peer.automatic["tools/call"]
+
+        def in_one_breath(request):
+            server.peer.reply(request, create(request))
+            server.task.status, server.task.result = "completed", DONE
+            server.listens.append(["t1"])
+            server.stream = 0
+            server.notify(server.task)
+
+        server.peer.automatic["tools/call"] = in_one_breath
+        handle = await client.call_tool_as_task("slow")
+        await trio.sleep(0.1)
+        assert handle.status == "completed"
+
+
+@both_eras
+async def test_a_task_that_is_followed_no_more_can_be_cancelled_still(era, autojump_clock):
+    async with task_server(era) as (client, server):
+        answer = server.peer.automatic["tasks/get"]
+        server.peer.automatic["tasks/get"] = RPCError(-32603, "out of order")
+        handle = await client.call_tool_as_task("slow")
+        await trio.sleep(600)
+        assert not client._session.tasks
+        server.peer.automatic["tasks/get"] = answer
+        assert (await handle.cancel()).status == "cancelled"
+        assert server.cancels == ["t1"]
+
+
+async def test_a_caller_that_does_not_wait_for_its_cancellation_leaves_no_question_unasked(autojump_clock):
+    async with task_server(STATELESS, elicitation_handler=Inbox()) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        server.move(server.task, "input_required", questions={"a": ASK})
+        await trio.sleep(2)
+        server.peer.automatic["tasks/cancel"] = None
+        with trio.move_on_after(1):
+            await handle.cancel()
+        await trio.sleep(5)
+        assert len(client._session.host_runtime.pending()) == 1
+
+
+async def test_a_result_is_asked_for_again_when_the_server_has_forgotten_the_session(nursery, autojump_clock):
+    """What the old session was asked is void, and with it the request by which the task could ask its questions."""
+    async with task_server(STATEFUL) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        waiting = Waiting(nursery, handle.result)
+        await trio.sleep(1)
+        assert server.fetches == ["t1"]
+        server.task.blocked.clear()
+        introduction = {"protocolVersion": STATEFUL, "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
+        client._session.renewed(introduction)
+        await trio.sleep(1)
+        assert server.fetches == ["t1", "t1"]
+        server.end()
+        await trio.sleep(1)
+        assert waiting.outcome.to_dict() == DONE

@@ -162,7 +162,7 @@ class ClientSession(Cell["Message | Decided"]):
         result: Any = self.automaton.dialect.result("initialize", raw, sender="client")
         self.introduction = attrs.evolve(self.introduction, version=result.protocol_version, result=result)
         self.perform(self.automaton.renewed())
-        self.tasks.reconnected()
+        self.tasks.renewed()
         if self.on_reopened is not None:
             self.on_reopened()
 

@@ -108,6 +108,8 @@ class FollowedTask:
     lost: ZCPError | None = None
     """Why it is followed no more, although it has not ended."""
     cancel_reason: str = ""
+    ending: bool = False
+    """Its server was told to end it: what it still asks is not answered."""
     saved: str = ""
     """The name of its handle in the runtime's task store."""
     blocks: bool = True

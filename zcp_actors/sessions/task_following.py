@@ -116,11 +116,12 @@ class Following(TaskJob):
 class Fetching(TaskJob):
     """2025-11-25: wait for a task's result. While it waits, the server may ask its questions on the same way."""
 
-    __slots__ = ("_scope",)
+    __slots__ = ("_again", "_scope")
 
     def __init__(self, watch: TaskWatch, task: FollowedTask) -> None:
         super().__init__(watch, task)
         self._scope: trio.CancelScope | None = None
+        self._again = False
 
     async def run(self) -> None:
         """Ask, again after a lost connection, until there is an outcome."""
@@ -136,12 +137,14 @@ class Fetching(TaskJob):
 
     async def _fetch(self) -> None:
         session, task = self.watch.session, self.task
-        had_ended = task.view.ended
+        had_ended, self._again = task.view.ended, False
         try:
             with trio.move_on_after(session.timeouts.idle if had_ended else math.inf) as self._scope:
                 raw = await STATEFUL.result(session, task.id)
         except RPCError as error:
             await self.watch.judge(task, error, had_ended=had_ended)
+            return
+        if self._scope.cancelled_caught and self._again:
             return
         if self._scope.cancelled_caught:
             raise RequestTimeout("tasks/result", session.timeouts.idle, "idle")
@@ -153,6 +156,12 @@ class Fetching(TaskJob):
                 raise  # only a task that was cancelled has no result, whatever its server then answers
         else:
             self.watch.fetched(task, result)
+
+    def again(self) -> None:
+        """What was asked is void: ask once more."""
+        if self._scope is not None:
+            self._again = True
+            self._scope.cancel("the server has forgotten the session")
 
     def hurry(self) -> None:
         """The task has ended: the server has no reason to wait any more."""

@@ -78,4 +78,6 @@ class TaskHandle:
 
         The newer generation's servers may take their time, or let it end otherwise: iterate to see.
         """
+        if self._task.lost is not None:  # it may well go on, and be ended
+            return await self._watch.cancel_of(self.id, reason)
         return await self._watch.cancel(self._task, reason)

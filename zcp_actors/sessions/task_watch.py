@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,10 @@ thousands of times a second; some 5 KiB each."""
 LONGEST_KEPT = 30 * 24 * 3600.0
 """Seconds that the end of a task is remembered at most; a task that is to be kept for ever is, until room is needed."""
 
+MAX_STRANGERS = 64
+"""Tasks told of and not followed that are remembered, by a number each: as many as are made in one breath. One that is
+forgotten, or mistaken for another, costs the wait for a poll, or a poll."""
+
 NOTICES = frozenset({"notifications/tasks/status", "notifications/tasks"})
 
 
@@ -56,6 +61,8 @@ class TaskWatch:
         self.listener: Listener | None = None
         self.check: Callable[[str, Any], None] | None = None
         """Raises `InvalidResult` for a tool's result that is not what the server promised."""
+        self._strangers: deque[int] = deque(maxlen=MAX_STRANGERS)
+        """Hashes of ids that were told of before they were followed: a task may change before its maker has run on."""
         self._closed: ZCPError | None = None
         """What ended the session."""
         self._numbers = itertools.count(1)
@@ -106,7 +113,7 @@ class TaskWatch:
         if task.view.ended:
             self._ended(task)
             return task
-        soon = not task.known or task.view.status == "input_required"
+        soon = not task.known or task.view.status == "input_required" or hash(task.id) in self._strangers
         task.due = trio.current_time() + (0.0 if soon else task.interval(told=False))
         if self.session.spans is not None:
             task.span = self.session.spans.follows(task.id, task.origin.method, task.target)
@@ -163,8 +170,15 @@ class TaskWatch:
 
     def reconnected(self) -> None:
         """The connection is there again; what happened meanwhile is to be asked."""
+        self.ask_again(self.live)
+
+    def renewed(self) -> None:
+        """The server forgot the session: what it was asked there, it need not answer."""
         for id in self.live:
-            self.tasks[id].wake(trio.current_time())
+            fetching = self.tasks[id].fetching
+            if fetching is not None:
+                fetching.again()
+        self.ask_again(self.live)
 
     def ask_again(self, ids: Iterable[str]) -> None:
         """The server begins to tell of these tasks, or has ceased to: nobody told what happened in between."""
@@ -187,7 +201,10 @@ class TaskWatch:
     def notified(self, params: Any) -> None:
         """The server tells of a task by itself."""
         task = self.tasks.get(params.task_id)
-        if task is None or task.over:
+        if task is None:
+            self._strangers.append(hash(params.task_id))
+            return
+        if task.over:
             return
         try:
             heard = wire_of(self.session).heard(params, task.origin.method)
@@ -220,8 +237,6 @@ class TaskWatch:
             self._asked(task, heard.asked)
         elif task.view.status == "input_required":
             self.want(task)  # 2025-11-25: its questions come when its result is asked for
-        elif task.questions is not None:
-            task.questions.heard({})
 
     def _ended(self, task: FollowedTask, outcome: Any = NOTHING) -> None:
         self._withdraw(task, "the task has ended")
@@ -250,12 +265,15 @@ class TaskWatch:
         if task.over:
             await trio.lowlevel.checkpoint()
             return task.view
-        task.cancel_reason = task.cancel_reason or reason
+        task.cancel_reason, task.ending = task.cancel_reason or reason, True
         if task.questions is not None:
             task.questions.withdraw_all(f"the task is cancelled: {reason}")
         before, wire = task.news, wire_of(self.session)
         try:
             told = await wire.cancel(self.session, task.id)
+        except trio.Cancelled:
+            self._not_ending(task)
+            raise
         except ZCPError as error:
             await self._not_cancelled(task, error)
             return task.view
@@ -273,15 +291,18 @@ class TaskWatch:
         except RPCError as worse:
             raise error from worse
         finally:
-            if not task.over:
-                task.cancel_reason = ""  # it goes on, and gets its answers
-                task.wake(trio.current_time())
+            self._not_ending(task)
         if not task.view.ended:
             raise error
 
+    def _not_ending(self, task: FollowedTask) -> None:
+        """Nobody knows that it will end: until it does, it gets its answers."""
+        task.ending = False
+        task.wake(trio.current_time())
+
     # -------------------------------------------------------------------------------------------- questions
     def _asked(self, task: FollowedTask, asked: Any) -> None:
-        if task.outcome is not NOTHING or task.cancel_reason:
+        if task.outcome is not NOTHING or task.ending:
             return  # it was given up here; its cancellation is on the way
         if task.questions is None:
             if not asked:
