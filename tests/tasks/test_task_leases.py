@@ -323,7 +323,7 @@ async def test_a_task_that_may_not_be_run_again_fails_and_says_why(era, autojump
             await serve(app, store).recover(world.runtime)
             task = await until(client, id)
             assert task["status"] == "failed"
-            assert "the server stopped while this task ran" in task["statusMessage"]
+            assert "the server stopped before this task had ended" in task["statusMessage"]
             assert stage.entered == [""]
             (facts,) = [facts for facts in world.heard.facts("task") if facts["id"] == id]
             assert facts["by"] == "recovery"

@@ -17,7 +17,7 @@ import attrs
 import trio
 
 from zcp_actors.actors import Cell, Reply
-from zcp_actors.errors import CallEnding, ConnectionLost, HandlerError, NotJSON
+from zcp_actors.errors import CallEnding, ConnectionLost, HandlerError, NotJSON, Overloaded, TooManyChildren
 from zcp_actors.protocol import tasks
 from zcp_actors.protocol.capabilities import ensure_declared
 from zcp_actors.protocol.journal import Recorded
@@ -116,7 +116,11 @@ class TaskCell(Cell[Any]):
         call.task = TaskContext(self, Context(call))
         self.call = call
         followed = self.runtime.recorder.following("task", self.me.path)
-        self.runtime.workers.submit(call, self, None if followed is None else followed.within(self.runtime.context))
+        try:
+            self.runtime.workers.submit(call, self, None if followed is None else followed.within(self.runtime.context))
+        except TooManyChildren as error:
+            self.call = None
+            self._conclude(Overloaded(str(error)))
 
     def take_over(self, call: Call) -> None:
         """The call goes on here; its request has been answered."""
@@ -222,6 +226,8 @@ class TaskCell(Cell[Any]):
             if timer is not None:
                 timer.disarm()
         self._void()
+        if not self._leaving and not self.saved.ended:
+            self.service.strays.add(self.lease)  # it was stopped by somebody who is not its service
         if self._spans is not None:
             self._spans.close()
             if not self.task.ended:

@@ -212,7 +212,7 @@ async def adopt(service: TaskService, task: Task, lease: Lease) -> None:
         await _fail(service, task, lease, f"it cannot be resumed: {error}")
         return
     if task.on_restart == "fail":
-        await _fail(service, task, lease, "the server stopped while this task ran; it is not run again")
+        await _fail(service, task, lease, "the server stopped before this task had ended; it is not run again")
         return
     cell = service.host(task, lease, served, resumed=True, meta=task.origin.params.get("_meta"))
     cell.once_store.intents = intents

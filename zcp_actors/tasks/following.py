@@ -7,12 +7,15 @@ follower hears only what the store has, so nobody is told of a state that a cras
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Self
 
 from zcp_actors.actors import Reply
 
 if TYPE_CHECKING:
     from zcp_actors.protocol.tasks import Place, Task
+
+log = logging.getLogger("zcp_actors.tasks")
 
 MISSING = object()
 """What a follow knows before anybody told it anything."""
@@ -96,4 +99,7 @@ class Followers:
     def heard(self, place: Place, task: Task | None) -> None:
         """Tell everybody who follows this task."""
         for follow in self.of(place):
-            follow.heard(task)
+            try:
+                follow.heard(task)
+            except Exception:
+                log.exception("a follower of a task failed")  # the others, and the task, must hear of it all the same

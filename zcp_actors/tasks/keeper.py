@@ -35,7 +35,10 @@ LOOKS = 12
 does nothing that is recorded meanwhile."""
 
 UNWIND_SECONDS = 5.0
-"""For the handlers to unwind and for the leases to be given back: a slow disk's commit and some."""
+"""For the handlers to unwind: one that takes longer keeps its lease until that lapses, and no other's."""
+
+LET_GO_SECONDS = 5.0
+"""For the leases to be given back: a slow disk's commit and some."""
 
 
 class Clockwork(Job):
@@ -73,6 +76,7 @@ class Sweep(Job):
 
     async def run(self) -> None:
         """Remove it."""
+        self._keeper.sweeping = False
         try:
             await self._keeper.sweep()
         except Exception:
@@ -85,6 +89,8 @@ class TaskKeeper(Actor[Any]):
     def __init__(self, service: TaskService) -> None:
         self._service = service
         self._clockworks: list[Clockwork] = []
+        self.sweeping = False
+        """A `Sweep` will begin soon."""
 
     def describe(self) -> str:
         """What an observer reads."""
@@ -105,17 +111,20 @@ class TaskKeeper(Actor[Any]):
             try:
                 yield
             finally:
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + UNWIND_SECONDS):
-                    await self._wind_up()
+                await self._wind_up()
 
     async def _wind_up(self) -> None:
         """End what runs here, without a word about it in the store, and let others take it up."""
         for job in self._clockworks:
             job.cancel("the server is shutting down")
-        leases = {cell.lease for cell in self._service.cells.values()} | self._service.strays
-        await self._service.end_all("the server is shutting down")
-        if leases:
-            await self._service.store.let_go(leases)
+        service = self._service
+        leases = {cell.lease for cell in service.cells.values()} | service.strays
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + UNWIND_SECONDS):
+            await service.end_all("the server is shutting down")
+        free = [lease for lease in leases if lease.place not in service.cells]  # what unwinds still may act still
+        if free:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + LET_GO_SECONDS):
+                await service.store.let_go(free)
 
     async def on_start(self) -> None:
         """Begin to look after what others left."""
@@ -164,5 +173,7 @@ class TaskKeeper(Actor[Any]):
         await self._service.store.sweep(self._service.app.name)
 
     def forget_expired(self) -> None:
-        """`sweep` soon, outside of its turn."""
-        self.submit(Sweep(self))
+        """`sweep` soon, outside of its turn; once for all that expires until it begins."""
+        if not self.sweeping:
+            self.submit(Sweep(self))
+            self.sweeping = True

@@ -167,7 +167,7 @@ async def _list(service: TaskService, context: Context, params: Any) -> Any:
 
 async def _listen(service: TaskService, context: Context, params: Any) -> Any:
     """Which of the tasks are this client's, each as something that gives its newest record."""
-    await service.ready()
+    service.polls.count(context.principal, service.clock())
     session: Any = context.call.session
     known = []
     for id in dict.fromkeys(params.notifications.task_ids):

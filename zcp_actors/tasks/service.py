@@ -121,6 +121,8 @@ class TaskService:
     async def ready(self) -> None:
         """Begin, if nobody did before. Raises what opening the store raises."""
         if self._keeper is None or not self._keeper.alive:
+            if self._keeper is not None and self.owns_store:  # a store is opened once
+                self.store = default_store(self.app, served=self.store.durable)
             name = f"{self.app.name.replace('/', '-')[:64]}-tasks"
             self._keeper = self.runtime.start_soon(lambda: TaskKeeper(self), self._free(name), restart=Restart.NEVER)
         if self._seat is None:
