@@ -46,10 +46,14 @@ class Variant:
     """What a reader must know to judge its figures."""
 
     @property
+    def package(self) -> str:
+        """Whose it is: the first word of its name."""
+        return self.name.split(" ", 1)[0].strip(",")
+
+    @property
     def kind(self) -> str:
         """Ours, a peer, or a floor."""
-        first = self.name.split(" ", 1)[0].strip(",")
-        return first if first in {"ours", "floor"} else "peer"
+        return self.package if self.package in {"ours", "floor"} else "peer"
 
 
 @attrs.frozen
@@ -67,6 +71,8 @@ class Case:
     """The variant that is the least there can be."""
     quick: bool = False
     """Whether `--quick` runs it."""
+    compared: tuple[str, ...] = ()
+    """The variants that the overview compares, ours first; empty: the first of each package."""
     targets: tuple[Target, ...] = ()
     """Further ones than those in `targets.py`."""
 

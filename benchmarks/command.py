@@ -110,7 +110,14 @@ def show(console: Console, cases: list[Case], folder: Path) -> None:
 def conclude(console: Console, outcomes: list[Outcome], folder: Path) -> None:
     """The targets, and everything as Markdown."""
     table.draw_targets(console, [each for outcome in outcomes for each in judged(outcome)])
-    text = [*map(table.markdown, outcomes), "## Targets\n", table.markdown_targets(outcomes)]
+    plots.draw_overview(outcomes, folder, footer())
+    text = [
+        table.markdown_summary(outcomes),
+        "",
+        *map(table.markdown, outcomes),
+        "## Targets\n",
+        table.markdown_targets(outcomes),
+    ]
     (folder / "tables.md").write_text("\n".join(text) + "\n")
 
 

@@ -1,5 +1,5 @@
 """
-Results as pictures: one PNG for each case, a panel for each measure, a bar for each variant.
+Results as pictures: one PNG for each case, a panel for each measure, a bar for each variant; and one overview.
 """
 
 from __future__ import annotations
@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.case import Measure
-from benchmarks.figures import Round
+from benchmarks.figures import Round, times_better
 from benchmarks.rounds import Outcome
 from benchmarks.table import number
 
 COLOURS = {"ours": "#1b7f5c", "peer": "#8a8f98", "floor": "#d9c27a"}
+
+
+MARKS = {"mcp": ("o", "#3b6fb6"), "fastmcp": ("s", "#a23b72"), "ts": ("^", "#d1813b"), "zcp": ("D", "#6b4fa0"),
+         "pykka": ("P", "#50606e"), "floor": ("|", "#222222")}  # fmt: skip
+OVERVIEW = "overview.png"
 
 
 def draw(outcome: Outcome, folder: Path, footer: str = "") -> Path | None:
@@ -22,12 +27,7 @@ def draw(outcome: Outcome, folder: Path, footer: str = "") -> Path | None:
     measures = outcome.taken()
     if not measures:
         return None
-    os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "zcp-actors-matplotlib"))
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
+    plt = _pyplot()
     longest = max(len(panel(outcome, measure)) for measure in measures)
     height = 1.0 + (0.32 * longest + 0.9) * len(measures)
     picture, axes = plt.subplots(len(measures), 1, figsize=(9, height), squeeze=False, layout="constrained")
@@ -37,6 +37,62 @@ def draw(outcome: Outcome, folder: Path, footer: str = "") -> Path | None:
     if footer:
         picture.supxlabel(footer, fontsize=7, color="#555555")
     file = folder / f"{outcome.case.name}.png"
+    picture.savefig(file, dpi=110)
+    plt.close(picture)
+    return file
+
+
+def _pyplot() -> Any:
+    os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "zcp-actors-matplotlib"))
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    return plt
+
+
+def overview_rows(outcomes: list[Outcome]) -> list[tuple[str, dict[str, float]]]:
+    """For each measure of each case, how many times the cost of ours the others have, by package."""
+    rows = []
+    for outcome in outcomes:
+        variants = outcome.compared()
+        for measure in outcome.taken() if variants else []:
+            ours = outcome.rounds.get((variants[0].name, measure.name), {})
+            ratios = {}
+            for each in variants[1:]:
+                rounds = outcome.rounds.get((each.name, measure.name), {})
+                ratio = times_better(ours, rounds, measure.better)
+                if ratio:
+                    ratios[each.package] = ratio
+            if ratios:
+                rows.append((f"{outcome.case.title}: {measure.says}", ratios))
+    return rows
+
+
+def draw_overview(outcomes: list[Outcome], folder: Path, footer: str = "") -> Path | None:
+    """Write the overview; None where nothing is compared."""
+    rows = overview_rows(outcomes)
+    if not rows:
+        return None
+    plt = _pyplot()
+    picture, axis = plt.subplots(figsize=(11, 1.6 + 0.27 * len(rows)), layout="constrained")
+    for package, (mark, colour) in MARKS.items():
+        points = [(ratios[package], place) for place, (_, ratios) in enumerate(rows) if package in ratios]
+        if points:
+            axis.scatter(*zip(*points, strict=True), marker=mark, color=colour, s=34, label=package, zorder=3)
+    axis.axvline(1, color=COLOURS["ours"], linewidth=2, label="ours")
+    axis.set_xscale("log")
+    axis.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
+    axis.invert_yaxis()
+    axis.grid(axis="both", color="#e4e4e4", linewidth=0.6)
+    axis.set_title(
+        "What the others cost, as a multiple of ours (logarithmic): left of the line they are ahead", fontsize=10
+    )
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=7, fontsize=8, frameon=False)
+    if footer:
+        picture.supxlabel(footer, fontsize=7, color="#555555")
+    file = folder / OVERVIEW
     picture.savefig(file, dpi=110)
     plt.close(picture)
     return file

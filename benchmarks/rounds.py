@@ -51,6 +51,16 @@ class Outcome:
         """The variants that gave a figure, as the case lists them."""
         return [each for each in self.case.variants if any(name == each.name for name, _ in self.rounds)]
 
+    def compared(self) -> list[Variant]:
+        """The variants that stand for their packages, ours first; none where there is no peer."""
+        measured, wanted = self.measured, self.case.compared
+        if wanted:
+            found = [each for each in measured if each.name in wanted]
+        else:
+            found = list({each.package: each for each in reversed(measured)}.values())[::-1]
+        found.sort(key=lambda each: each.kind != "ours")
+        return found if found and found[0].kind == "ours" and any(each.kind == "peer" for each in found) else []
+
     def taken(self) -> list[Measure]:
         """The measures that somebody has a figure of."""
         return [each for each in self.case.measures if any(name == each.name for _, name in self.rounds)]

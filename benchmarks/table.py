@@ -123,3 +123,33 @@ def markdown_targets(outcomes: list[Outcome]) -> str:
             f"| {each.verdict} | {target.stretch} |"
         )
     return "\n".join(lines)
+
+
+PACKAGES = ("ours", "mcp", "fastmcp", "ts", "zcp", "pykka", "floor")
+
+
+def markdown_summary(outcomes: list[Outcome]) -> str:
+    """One row for each measure, one column for each package; whoever is ahead is bold, floors apart."""
+    lines = ["| | " + " | ".join(PACKAGES) + " |", "|---|" + "--:|" * len(PACKAGES)]
+    for outcome in outcomes:
+        variants = {each.package: each.name for each in outcome.compared()}
+        for measure in outcome.taken() if variants else []:
+            figures = {
+                package: figure(list(rounds.values()), measure.better)
+                for package, name in variants.items()
+                if (rounds := outcome.rounds.get((name, measure.name)))
+            }
+            unit = "per s" if measure.better == "rate" else measure.unit
+            lines.append(f"| {outcome.case.title}: {measure.says} ({unit}) | {_cells(figures, measure)} |")
+    return "\n".join(lines)
+
+
+def _cells(figures: dict[str, float], measure: Measure) -> str:
+    contest = [value for package, value in figures.items() if package != "floor"]
+    best = (max if measure.better == "rate" else min)(contest)
+    cells = []
+    for package in PACKAGES:
+        value = figures.get(package)
+        shown = "" if value is None else number(value)
+        cells.append(f"**{shown}**" if value == best and package != "floor" else shown)
+    return " | ".join(cells)

@@ -40,4 +40,5 @@ CASE = Case(
         ),
     ),
     peer="mcp 2025 1000",
+    compared=("ours 2025 1000", "mcp 2025 1000", "zcp 1000"),
 )
