@@ -53,20 +53,17 @@ def _pyplot() -> Any:
 
 
 def overview_rows(outcomes: list[Outcome]) -> list[tuple[str, dict[str, float]]]:
-    """For each measure of each case, how many times the cost of ours the others have, by package."""
+    """For each measure of each case and era, how many times the cost of ours the others have, by package."""
     rows = []
     for outcome in outcomes:
-        variants = outcome.compared()
-        for measure in outcome.taken() if variants else []:
-            ours = outcome.rounds.get((variants[0].name, measure.name), {})
-            ratios = {}
-            for each in variants[1:]:
-                rounds = outcome.rounds.get((each.name, measure.name), {})
-                ratio = times_better(ours, rounds, measure.better)
-                if ratio:
-                    ratios[each.package] = ratio
-            if ratios:
-                rows.append((f"{outcome.case.title}: {measure.says}", ratios))
+        for era, (ours, *others) in outcome.compared().items():
+            for measure in outcome.taken():
+                mine = outcome.rounds.get((ours.name, measure.name), {})
+                theirs = {each.package: outcome.rounds.get((each.name, measure.name), {}) for each in others}
+                ratios = {package: times_better(mine, rounds, measure.better) for package, rounds in theirs.items()}
+                known = {package: ratio for package, ratio in ratios.items() if ratio}
+                if known.keys() - {"floor"}:
+                    rows.append((outcome.titled(measure, era), known))
     return rows
 
 

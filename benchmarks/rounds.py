@@ -19,6 +19,8 @@ from benchmarks.environments import AbsentError, command
 from benchmarks.figures import Round
 from benchmarks.process import Worker, WorkerFailed
 
+STATEFUL, STATELESS = "2025", "2026"
+"""How the names of variants say their era."""
 SEED = 20261121
 """Of the turning of the order: the same run twice has the same order twice."""
 QUICK_SHARE = 0.3
@@ -51,19 +53,29 @@ class Outcome:
         """The variants that gave a figure, as the case lists them."""
         return [each for each in self.case.variants if any(name == each.name for name, _ in self.rounds)]
 
-    def compared(self) -> list[Variant]:
-        """The variants that stand for their packages, ours first; none where there is no peer."""
-        measured, wanted = self.measured, self.case.compared
-        if wanted:
-            found = [each for each in measured if each.name in wanted]
-        else:
-            found = list({each.package: each for each in reversed(measured)}.values())[::-1]
-        found.sort(key=lambda each: each.kind != "ours")
-        return found if found and found[0].kind == "ours" and any(each.kind == "peer" for each in found) else []
+    def compared(self) -> dict[str, list[Variant]]:
+        """For each era, or "": the variants that stand for their packages, ours first. None where there is no peer."""
+        wanted = self.case.compared
+        measured = [each for each in self.measured if each.name in wanted or not wanted]
+        newer = [each for each in measured if STATELESS in each.name.split() or each.kind == "floor"]
+        older = [each for each in measured if STATELESS not in each.name.split()]
+        label = "" if not any(each.kind == "ours" for each in newer) else STATEFUL
+        groups = {label: firsts(older), STATELESS: firsts(newer)}
+        return {era: found for era, found in groups.items() if {"ours", "peer"} <= {each.kind for each in found}}
+
+    def titled(self, measure: Measure, era: str) -> str:
+        """What a row that compares packages is called."""
+        return ", ".join(filter(None, [f"{self.case.title}: {measure.says}", era]))
 
     def taken(self) -> list[Measure]:
         """The measures that somebody has a figure of."""
         return [each for each in self.case.measures if any(name == each.name for _, name in self.rounds)]
+
+
+def firsts(variants: list[Variant]) -> list[Variant]:
+    """The first of each package, ours first."""
+    found = list({each.package: each for each in reversed(variants)}.values())[::-1]
+    return sorted(found, key=lambda each: each.kind != "ours")
 
 
 def chosen(case: Case, options: Options) -> list[Variant]:

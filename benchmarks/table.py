@@ -132,15 +132,16 @@ def markdown_summary(outcomes: list[Outcome]) -> str:
     """One row for each measure, one column for each package; whoever is ahead is bold, floors apart."""
     lines = ["| | " + " | ".join(PACKAGES) + " |", "|---|" + "--:|" * len(PACKAGES)]
     for outcome in outcomes:
-        variants = {each.package: each.name for each in outcome.compared()}
-        for measure in outcome.taken() if variants else []:
-            figures = {
-                package: figure(list(rounds.values()), measure.better)
-                for package, name in variants.items()
-                if (rounds := outcome.rounds.get((name, measure.name)))
-            }
-            unit = "per s" if measure.better == "rate" else measure.unit
-            lines.append(f"| {outcome.case.title}: {measure.says} ({unit}) | {_cells(figures, measure)} |")
+        for era, variants in outcome.compared().items():
+            for measure in outcome.taken():
+                figures = {
+                    each.package: figure(list(rounds.values()), measure.better)
+                    for each in variants
+                    if (rounds := outcome.rounds.get((each.name, measure.name)))
+                }
+                unit = "per s" if measure.better == "rate" else measure.unit
+                if figures.keys() - {"ours", "floor"}:
+                    lines.append(f"| {outcome.titled(measure, era)} ({unit}) | {_cells(figures, measure)} |")
     return "\n".join(lines)
 
 

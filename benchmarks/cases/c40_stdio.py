@@ -28,5 +28,6 @@ CASE = Case(
     ),
     peer="mcp 2025",
     floor="floor",
+    compared=("ours 2025", "ours 2026", "mcp 2025", "mcp 2026", "ts 2025", "ts 2026", "floor"),
     quick=True,
 )
