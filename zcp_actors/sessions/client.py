@@ -60,13 +60,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("zcp_actors.sessions")
 
 
-LOOKS_PER_LIMIT = 10
-"""While a clock stands at its very limit it is looked at so often: a limit is overrun by a tenth at most."""
-
-CLOCK_ERROR = 1e-9
-"""Seconds that a sum of clock readings may be off by rounding."""
-
-
 class State(Enum):
     """Where the conversation is."""
 
@@ -399,13 +392,9 @@ class ClientSession(Cell["Message | Decided"]):
 
     def _look(self, outgoing: Outgoing) -> None:
         """A limit could have been reached. What stopped its clock meanwhile gives it that time back."""
-        now = trio.current_time()
-        left, kind = outgoing.patience.left(now, self.desk.human, self.desk.owed)
-        if left > CLOCK_ERROR:
-            self._watch(outgoing, now, left)
-        elif self.desk.clock_stands(kind):
-            pause = outgoing.patience.limit(kind) / LOOKS_PER_LIMIT
-            outgoing.timer = self.runtime.timers.at(now + pause, partial(self._look, outgoing))
+        left, kind = self.desk.left(outgoing.patience)
+        if left > 0:
+            self._watch(outgoing, trio.current_time(), left)
         elif outgoing.sent is not None and self.automaton is not None:
             limit = outgoing.patience.limit(kind)
             self.perform(self.automaton.cancel(outgoing.sent, f"{kind} timeout of {limit:g} s"))

@@ -22,8 +22,15 @@ from zcp_actors.sessions.timeouts import Stopwatch
 if TYPE_CHECKING:
     from zcp_actors.protocol.asking import Incoming
     from zcp_actors.sessions.client import ClientSession
+    from zcp_actors.sessions.timeouts import Patience
 
 log = logging.getLogger("zcp_actors.sessions")
+
+LOOKS_PER_LIMIT = 10
+"""While a clock stands at its very limit it is looked at so often: a limit is overrun by a tenth at most."""
+
+CLOCK_ERROR = 1e-9
+"""Seconds that a sum of clock readings may be off by rounding."""
 
 
 class Desk:
@@ -40,9 +47,16 @@ class Desk:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def clock_stands(self, kind: str) -> bool:
-        """Does an open question stop this clock ("idle" or "total") of the session's requests?"""
-        return self.human.running or (kind == "idle" and self.owed.running)
+    def left(self, patience: Patience) -> tuple[float, str]:
+        """Seconds until a request is to be looked at again, 0 at its limit; and which limit that is ("idle", "total").
+
+        An open question stops the clock: what waits at its very limit meanwhile is looked at now and then.
+        """
+        left, kind = patience.left(trio.current_time(), self.human, self.owed)
+        if left > CLOCK_ERROR:
+            return left, kind
+        stands = self.human.running or (kind == "idle" and self.owed.running)
+        return patience.limit(kind) / LOOKS_PER_LIMIT if stands else 0.0, kind
 
     def admit(self, question: Incoming) -> None:
         """A question came: let somebody answer it, now or in its turn, or refuse it by the policy."""

@@ -20,17 +20,12 @@ if TYPE_CHECKING:
     from zcp_actors.sessions.followed_task import FollowedTask
     from zcp_actors.wire import Model
 
-LOOKS_PER_LIMIT = 10
-"""While a person is asked the clock stands; it is looked at so often."""
-
-CLOCK_ERROR = 1e-9
-
 
 class TaskCall:
     """One call, from before it is sent, with the limit that its caller set; None: as long as the task lasts."""
 
     def __init__(self, session: ClientSession, timeouts: Timeouts | None) -> None:
-        self._session, self._timeouts = session, timeouts
+        self._session = session
         total = math.inf if timeouts is None else timeouts.total
         limits = Timeouts(math.inf, total)
         self._total = total
@@ -58,13 +53,10 @@ class TaskCall:
 
     def _left(self, task: FollowedTask) -> float:
         """Seconds that it may still take, or until the next look."""
-        desk = self._session.desk
-        left, _ = self._patience.left(trio.current_time(), desk.human, desk.owed)
-        if left > CLOCK_ERROR:
+        left, kind = self._session.desk.left(self._patience)
+        if left > 0:
             return left
-        if desk.clock_stands("total"):
-            return self._total / LOOKS_PER_LIMIT
-        raise RequestTimeout(task.origin.method, self._total, "total")
+        raise RequestTimeout(task.origin.method, self._total, kind)
 
     async def _abandon(self, task: FollowedTask, error: BaseException) -> None:
         if task.over:
