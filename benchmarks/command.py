@@ -99,7 +99,7 @@ def measure(console: Console, cases: list[Case], options: Options, folder: Path)
 
 def show(console: Console, cases: list[Case], folder: Path) -> None:
     """Draw again what earlier runs wrote."""
-    found = [kept for case in cases if (kept := results.read(case, folder)) is not None]
+    found = [earlier for case in cases if (earlier := results.read(case, folder)) is not None]
     for outcome, kept in found:
         console.print(f"[dim]{kept['date']}, load {kept['noise']['load_before']:.1f}[/]")
         table.draw(console, outcome)
