@@ -16,6 +16,7 @@ from zcp_actors.errors import InvalidResult, RequestCancelled, RPCError, ZCPErro
 from zcp_actors.sessions import task_watch
 from zcp_actors.tasks import MemoryTaskStore
 from zcp_actors.testing import ScriptedServer
+from zcp_actors.wire import CreateTaskRequestParams
 
 both_eras = pytest.mark.parametrize("era", [STATEFUL, STATELESS])
 
@@ -308,3 +309,19 @@ async def test_a_result_is_asked_for_again_when_the_server_has_forgotten_the_ses
         server.end()
         await trio.sleep(1)
         assert waiting.outcome.to_dict() == DONE
+
+
+@both_eras
+@pytest.mark.parametrize("plain", [True, False])
+async def test_a_task_that_is_made_before_its_maker_could_wait_for_it_is_cancelled_with_it(era, plain, autojump_clock):
+    """A server in the same process answers in the very step in which it is asked."""
+    async with task_server(era) as (client, server):
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            if plain:
+                await client._session.request("tasks/create", CreateTaskRequestParams(kind="slow"))
+            else:
+                await client.call_tool_as_task("slow")
+        await wait_all_tasks_blocked()
+        assert server.cancels == ["t1"]
+        assert not getattr(client._session.automaton, "_reporting", None)

@@ -216,9 +216,14 @@ class Client:
             result = self.dialect.result(method, reply.result, sender="client")
         except InvalidResult:
             return []
+        return self.unwanted(result)
+
+    def unwanted(self, result: Any) -> list[Effect]:
+        """Nobody takes this result. When it is a task, that is cancelled."""
         if not isinstance(result, CREATED):
             return []
         task: Any = getattr(result, "task", result)
+        self.task_ended(task.task_id)
         params = tasks_extension.CancelTaskRequestParams(task_id=task.task_id)
         id = next(self._ids)
         return [Send(Request(id, "tasks/cancel", self._stamped(Sent(None, "tasks/cancel", params, id))))]

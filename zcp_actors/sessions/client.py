@@ -220,7 +220,7 @@ class ClientSession(Cell["Message | Decided"]):
             raise self._closed()
         # A reply shared by many waiters is abandoned when they all leave; each waits on one of its own.
         mine: Reply[None] = Reply()
-        self._ready.then(lambda ready: settle(mine, ready_outcome(ready)))
+        self._ready.then(lambda ready: settle(mine, answer_of(ready)))
         await mine.wait()
 
     def _closed(self) -> ZCPError:
@@ -362,6 +362,10 @@ class ClientSession(Cell["Message | Decided"]):
         self.perform(effects)
         try:
             return await outgoing.reply.wait()
+        except trio.Cancelled:
+            if outgoing.reply.settled:  # in the very step in which it was asked for
+                self.perform(automaton.unwanted(answer_of(outgoing.reply)))
+            raise
         finally:
             if report is not None:
                 report.end(outgoing.reply)
@@ -456,9 +460,9 @@ class ClientSession(Cell["Message | Decided"]):
             self.connection.hang_up()
 
 
-def ready_outcome(ready: Reply[None]) -> Any:
+def answer_of(reply: Reply[Any]) -> Any:
     """What a settled reply holds, an exception as a value."""
     try:
-        return ready.result()
+        return reply.result()
     except ZCPError as error:
         return error
