@@ -16,6 +16,7 @@ from zcp_actors.protocol.capabilities import ASKING
 from zcp_actors.protocol.stateless_client import StatelessClient
 from zcp_actors.sessions.exchange_facts import (
     carrying,
+    is_plain_call,
     meta_of,
     request_facts,
     result_facts,
@@ -82,31 +83,41 @@ class ClientSpans:
     # -------------------------------------------------------------------------------------------- requests
     def begin(self, outgoing: Outgoing, id: RequestId, params: Any) -> None:
         """A caller asks."""
-        request = Request(id, outgoing.method, params)
+        method = outgoing.method
         # What is asked while the session is being opened is a part of that.
         under = whole = None
         if self._session.introduction is None:
             under = self._recorder.following("session", self._path)
-        elif self._may_be_asked(outgoing.method):
-            facts = {
-                key: value for key, value in self._facts(request).items() if key in ("method", "target", "version")
-            }
-            whole = under = self._recorder.begin(
-                "operation", f"{self._path}/request-{id}", meta=meta_of(params), **facts
-            )
-        outgoing.spans = self._legs[id] = Asking(whole, self._leg(request, under), id)
+        elif self._may_be_asked(method):
+            facts = self._facts(id, method, params)
+            told = {key: facts[key] for key in ("meta", "method", "target", "version")}
+            whole = under = self._recorder.begin("operation", f"{self._path}/request-{id}", **told)
+        outgoing.spans = self._legs[id] = Asking(whole, self._leg(id, method, params, under), id)
 
     def _may_be_asked(self, method: str) -> bool:
         told = self._session.providers
         asks = told.sampling is not None or told.elicitation is not None or told.roots is not None
         return asks and method in ASKING and isinstance(self._session.automaton, StatelessClient)
 
-    def _facts(self, request: Request) -> dict[str, Any]:
-        return request_facts(request, self._session.connection, self._version)
+    def _facts(self, id: RequestId, method: str, params: Any) -> dict[str, Any]:
+        return request_facts(id, method, params, self._session.connection, self._version)
 
-    def _leg(self, request: Request, under: Span | None) -> Span:
-        facts = self._facts(request)
-        facts["meta"] = meta_of(request.params)
+    def _leg(self, id: RequestId, method: str, params: Any, under: Span | None) -> Span:
+        connection = self._session.connection
+        if is_plain_call(params, connection):
+            return self._recorder.begin(
+                "request",
+                self._path,
+                under=under,
+                method=method,
+                id=id,
+                version=self._version,
+                meta=meta_of(params),
+                transport=getattr(connection, "transport", ""),
+                target=params.name,
+                arguments=params.arguments,
+            )
+        facts = self._facts(id, method, params)
         if "task" in facts and (task := self._session.tasks.tasks.get(facts["task"])) is not None:
             facts["about"] = task.span
         return self._recorder.begin("request", self._path, under=under, **facts)
@@ -136,7 +147,8 @@ class ClientSpans:
         if asking is None:
             return None
         self.paused(asking)
-        asking.leg, asking.id = self._leg(request, asking.outer), request.id
+        leg = self._leg(request.id, request.method, request.params, asking.outer)
+        asking.leg, asking.id = leg, request.id
         asking.rounds += 1
         self._legs[request.id] = asking
         return asking
@@ -163,13 +175,13 @@ class ClientSpans:
         self._legs.pop(asking.id, None)
         outcome, facts = outcome_of(outgoing.reply)
         if outcome in ("completed", "tool error"):
-            outcome, more = result_facts(outgoing.reply.result())
-            facts |= more
+            result = outgoing.reply.result()
+            outcome, facts = result_facts(result)
             if outcome == "task":
-                self._became(outgoing.reply.result(), asking.outer)
+                self._became(result, asking.outer)
         elif outcome == "cancelled":
             facts |= {"by": asking.canceller, "cancelled_for": "caller"}
-        if "kind" in facts:
+        elif "kind" in facts:
             facts["limit"] = facts.pop("kind")
         if outgoing.method == POLL:
             facts["peer"] = self._path

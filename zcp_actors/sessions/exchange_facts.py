@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zcp_actors.ports import Connection, Span
-    from zcp_actors.wire import Request, Response
+    from zcp_actors.wire import RequestId, Response
 
 ACTIONS = frozenset({"accept", "decline", "cancel"})
 STATUSES = frozenset({"working", "input_required", "completed", "failed", "cancelled"})
@@ -26,10 +26,17 @@ MAX_METHOD = 128
 """Characters of a method that are told; the longest of any revision has 37."""
 
 
-def request_facts(request: Request, connection: Connection | None, version: str) -> dict[str, Any]:
-    """What a request is about."""
-    params, method = request.params, request.method
-    facts: dict[str, Any] = {"method": method, "id": request.id, "version": version, **way_facts(connection)}
+def request_facts(
+    id: RequestId, method: str, params: Any, connection: Connection | None, version: str
+) -> dict[str, Any]:
+    """What a request is about, and what its `_meta` says."""
+    facts: dict[str, Any] = {
+        "method": method,
+        "id": id,
+        "version": version,
+        "meta": meta_of(params),
+        **way_facts(connection),
+    }
     if isinstance(params, CallToolRequestParams):
         facts["target"], facts["arguments"] = params.name, params.arguments
         return facts
@@ -38,6 +45,14 @@ def request_facts(request: Request, connection: Connection | None, version: str)
     if task := text_of(params, "taskId"):
         facts["task"] = task
     return facts
+
+
+def is_plain_call(params: Any, connection: Any) -> bool:
+    """Whether these are the params of a tool call whose way is told by its transport alone.
+
+    Most requests are, so they are told by keyword: a dict of `request_facts` is made, and copied twice.
+    """
+    return type(params) is CallToolRequestParams and getattr(connection, "facts", None) is None
 
 
 def way_facts(connection: Any) -> dict[str, Any]:

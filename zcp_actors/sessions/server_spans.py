@@ -15,6 +15,7 @@ import attrs
 from zcp_actors.protocol.serving import Phase
 from zcp_actors.sessions.exchange_facts import (
     carrying,
+    is_plain_call,
     meta_of,
     reply_facts,
     request_facts,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from zcp_actors.sessions.server import ServerSession
     from zcp_actors.wire import Message, RequestId
 
+REPLIES = (Response, ErrorResponse)
 CANCELLED = "notifications/cancelled"
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 
@@ -89,17 +91,32 @@ class ServerSpans:
             self._asked.pop(message.id).end(outcome, **facts)
 
     def _requested(self, request: Request) -> None:
-        facts = request_facts(request, self._session.connection, self._version)
-        facts["meta"], facts["principal"] = meta_of(request.params), self._session.principal
-        if value_of(request.params, "requestState") is None:
-            self._begin(request.id, facts)
+        params: Any = request.params
+        id, connection, principal = request.id, self._session.connection, self._session.principal
+        if is_plain_call(params, connection) and params.request_state is None:
+            span = self._recorder.begin(
+                "call",
+                self._path,
+                method=request.method,
+                id=id,
+                version=self._version,
+                meta=meta_of(params),
+                transport=getattr(connection, "transport", ""),
+                target=params.name,
+                arguments=params.arguments,
+                principal=principal,
+            )
+            self._calls[id] = Followed(span, self._calls.get(id))
+            return
+        facts = request_facts(id, request.method, params, connection, self._version)
+        facts["principal"] = principal
+        if value_of(params, "requestState") is None:
+            self._begin(id, facts)
         else:
-            self._late[request.id] = facts
+            self._late[id] = facts
 
-    def _begin(self, id: RequestId, facts: dict[str, Any]) -> Followed:
-        followed = Followed(self._recorder.begin("call", self._path, **facts), self._calls.get(id))
-        self._calls[id] = followed
-        return followed
+    def _begin(self, id: RequestId, facts: dict[str, Any]) -> None:
+        self._calls[id] = Followed(self._recorder.begin("call", self._path, **facts), self._calls.get(id))
 
     def _cancelled(self, message: Notification) -> None:
         id = value_of(message.params, "requestId")
@@ -141,18 +158,19 @@ class ServerSpans:
         return message
 
     def _asking(self, request: Request, call: RequestId | None) -> Request:
-        facts = request_facts(request, self._session.connection, self._version)
+        params = request.params
+        facts = request_facts(request.id, request.method, params, self._session.connection, self._version)
         questions = getattr(self._session.automaton, "questions", {})
         key = getattr(questions.get(request.id), "key", "")
         path, wait = f"{self._path}/question-{request.id}", None
         # A task waits for its question since before it could travel.
-        under = self._recorder.following("question", f"{related_task(request.params)}/{key}")
+        under = self._recorder.following("question", f"{related_task(params)}/{key}")
         if under is None:
             caller = self.span_of(call)
             under = wait = self._recorder.begin("question", path, under=caller, method=request.method, key=key)
         span = self._recorder.begin("request", path, under=under, **facts)
         self._asked[request.id] = Asked(wait, span)
-        return Request(request.id, request.method, carrying(request.params, span))
+        return Request(request.id, request.method, carrying(params, span))
 
     def span_of(self, call: RequestId | None) -> Span | None:
         """The call of this id."""
@@ -181,7 +199,7 @@ class ServerSpans:
 
     def sent(self, message: Message, call: RequestId | None, at: float) -> None:
         """It was sent; `at` is when that began."""
-        if isinstance(message, Response | ErrorResponse):
+        if isinstance(message, REPLIES):
             outcome, facts = reply_facts(message)
             facts["at"] = at
             self._end(message.id, outcome, facts)

@@ -39,20 +39,22 @@ class Clock:
     def now(self) -> int:
         """The time of this step."""
         try:
-            inside = trio.current_time()
+            runs = trio.lowlevel.current_clock()
         except RuntimeError:  # asked from another thread: a reader of metrics
             return self._wall() if self._follows else self._last
-        return self.at(inside)
+        return self._at(runs, runs.current_time())  # `trio.current_time()`, of which this is the first half
 
     def at(self, seconds: float) -> int:
         """A time of the runtime's clock, as the wall had it."""
-        runs = trio.lowlevel.current_clock()
+        return self._at(trio.lowlevel.current_clock(), seconds)
+
+    def _at(self, runs: Any, seconds: float) -> int:
         if runs is not self._runs:
             self._anchor(runs)
-        elif self._follows and seconds > self._check:
+        elif seconds > self._check and self._follows:
             self._follow(runs)
-        self._last = self._told(seconds)
-        return self._last
+        self._last = told = self._offset + round(seconds * NANOSECONDS)
+        return told
 
     def _follow(self, runs: Any) -> None:
         now = trio.current_time()

@@ -78,14 +78,16 @@ class Drawing:
         """Call it; None when it fails. The first failure of a kind is logged, all are counted."""
         try:
             return function(*arguments)
-        except Exception as error:
-            kind = ((names.ERROR_TYPE, type(error).__name__),)
-            self.metrics.failures[kind] += 1
-            if self.metrics.failures[kind] == 1:
-                log.warning(
-                    "telemetry failed, and goes on; later failures of this kind are only counted", exc_info=error
-                )
+        except Exception as error:  # noqa: BLE001 - whoever reports must not fail with who draws
+            self.failed(error)
             return None
+
+    def failed(self, error: Exception) -> None:
+        """What `guarded` does with a failure; what happens in every request guards itself."""
+        kind = ((names.ERROR_TYPE, type(error).__name__),)
+        self.metrics.failures[kind] += 1
+        if self.metrics.failures[kind] == 1:
+            log.warning("telemetry failed, and goes on; later failures of this kind are only counted", exc_info=error)
 
     def start(
         self,
@@ -117,7 +119,7 @@ class Drawing:
         """The same as an object of this class, which takes `more` besides."""
         began = self.clock.now() if at is None else at
         span = self.tracer.start_span(name, parent, kind, attributes, links, began)
-        return cls(self, span, parent, began, attributes, subject, **more)
+        return cls(self, span, span.get_span_context(), parent, began, attributes, subject, **more)
 
     def drawn(
         self, name: str, parent: otel.Context, began: int, ended: int, attributes: Mapping[str, Any], **options: Any

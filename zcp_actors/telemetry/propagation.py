@@ -37,7 +37,11 @@ Trust = bool | Callable[[str, str], bool] | None
 NOTHING: Final = Context()
 """A context that is about nothing."""
 
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.ASCII)
+_LENGTH = 55
+"""Characters of a traceparent of version 00; later ones may have more."""
+_FLAGS = tuple(map(TraceFlags, range(256)))
+_FLAGS_TEXT = tuple(f"{flags:02x}" for flags in range(256))
 _BAGGAGE = W3CBaggagePropagator()
 
 
@@ -50,7 +54,7 @@ def trusts(trust: Trust, transport: str, principal: str) -> bool:
 
 def carrier(meta: Any) -> dict[str, str]:
     """The reserved keys of a `_meta`, those that are text of a bearable length."""
-    if not meta or not isinstance(meta, Mapping):
+    if not meta or not (type(meta) is dict or isinstance(meta, Mapping)):
         return {}
     found = {}
     for key, longest in LONGEST.items():
@@ -63,6 +67,8 @@ def carrier(meta: Any) -> dict[str, str]:
 def extracted(meta: Any) -> Context:
     """What a `_meta` says its request is part of; an empty context where it says nothing that can be read."""
     told = carrier(meta)
+    if not told:
+        return NOTHING
     span = parsed(told) if "traceparent" in told else None
     found = NOTHING if span is None else remote(span)
     if "baggage" in told:
@@ -73,17 +79,16 @@ def extracted(meta: Any) -> Context:
 
 def parsed(told: Mapping[str, str]) -> SpanContext | None:
     """The span that a traceparent names; None for one that is malformed. Half the cost of the API's own reading."""
-    match = _TRACEPARENT.fullmatch(told["traceparent"])
-    if match is None:
+    text = told["traceparent"]
+    if _TRACEPARENT.fullmatch(text) is None:
         return None
-    version, trace_id, span_id, flags, more = match.groups()
-    if version == "ff" or (version == "00" and more):
+    if text.startswith("ff") or (len(text) > _LENGTH and text.startswith("00")):
         return None
     state = None
     if "tracestate" in told:
         with contextlib.suppress(Exception):
             state = TraceState.from_header([told["tracestate"]])
-    span = SpanContext(int(trace_id, 16), int(span_id, 16), True, TraceFlags(int(flags, 16)), state)
+    span = SpanContext(int(text[3:35], 16), int(text[36:52], 16), True, _FLAGS[int(text[53:55], 16)], state)
     return span if span.is_valid else None
 
 
@@ -94,7 +99,7 @@ def injected(meta: Mapping[str, Any] | None, span: SpanContext, context: Context
     """
     told: dict[str, Any] = dict(meta) if meta else {}
     if span.is_valid:
-        told["traceparent"] = f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
+        told["traceparent"] = f"00-{span.trace_id:032x}-{span.span_id:016x}-{_FLAGS_TEXT[span.trace_flags]}"
         told.pop("tracestate", None)
         if span.trace_state:
             told["tracestate"] = span.trace_state.to_header()
@@ -110,7 +115,7 @@ def span_of(context: Context) -> SpanContext:
 
 def remote(span: SpanContext, base: Context | None = None) -> Context:
     """A context about a span of elsewhere, or of earlier."""
-    return set_span_in_context(NonRecordingSpan(span), base or Context())
+    return set_span_in_context(NonRecordingSpan(span), base or NOTHING)
 
 
 def marked(span: SpanContext, at: int) -> dict[str, Any]:
@@ -136,17 +141,17 @@ class OpenTraces:
 
     def opened(self, span: SpanContext) -> None:
         """A request of ours is on its way."""
-        count, first = self._open.get(span.trace_id, (0, span))
-        if count or len(self._open) < MOST_TRACES:
-            self._open[span.trace_id] = (count + 1, first)
+        found = self._open.get(span.trace_id)
+        if found is not None:
+            self._open[span.trace_id] = (found[0] + 1, found[1])
+        elif len(self._open) < MOST_TRACES:
+            self._open[span.trace_id] = (1, span)
 
     def closed(self, span: SpanContext) -> None:
         """It has ended."""
-        count, first = self._open.get(span.trace_id, (0, span))
-        if count > 1:
-            self._open[span.trace_id] = (count - 1, first)
-        else:
-            self._open.pop(span.trace_id, None)
+        found = self._open.pop(span.trace_id, None)
+        if found is not None and found[0] > 1:
+            self._open[span.trace_id] = (found[0] - 1, found[1])
 
     def own(self, said: SpanContext) -> SpanContext | None:
         """The span a peer names, with our own flags and state, if it is of one of these traces."""

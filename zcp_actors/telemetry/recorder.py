@@ -110,7 +110,11 @@ class Telemetry:
 
     def begin(self, subject: str, path: str, *, under: Span | None = None, **facts: Any) -> Span:
         """See `ports.Recorder`."""
-        return self._drawing.guarded(self._requests.begin, subject, path, under, facts) or NullSpan()
+        try:
+            return self._requests.begin(subject, path, under, facts)
+        except Exception as error:  # noqa: BLE001 - see `Drawing.guarded`
+            self._drawing.failed(error)
+            return NullSpan()
 
     def following(self, subject: str, path: str) -> Span | None:
         """See `ports.Recorder`."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, SpanContext
 
     from zcp_actors.telemetry.drawing import Drawing
+    from zcp_actors.telemetry.metrics import Metrics
     from zcp_actors.telemetry.tasks import Tasks
 
 POLL: Final = "tasks/get"
@@ -39,9 +40,6 @@ NO_WIRE: Final = "memory"
 """A transport whose messages arrive in their sender's own step: the context found there is the sender's."""
 
 
-WHERE: Final = ("version", "transport", "protocol", "address", "port")
-"""Facts that are the same for all requests of a session."""
-
 WHERE_NAMES: Final = (
     names.PROTOCOL_VERSION,
     names.TRANSPORT,
@@ -49,23 +47,35 @@ WHERE_NAMES: Final = (
     names.SERVER_ADDRESS,
     names.SERVER_PORT,
 )
+"""Attributes that are the same for all requests of a session."""
 
 
-@lru_cache(names.KEPT)
-def shape(method: str, target: str, where: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
-    """A request's name and its attributes, but for those that are its own. Not to be written to."""
+@attrs.define(eq=False)
+class Shape:
+    """What all requests of a session for the same have in common."""
+
+    name: str
+    attributes: dict[str, Any]
+    """Those of a span that are not of one request alone. Not to be written to."""
+    measured: dict[str, Any] | None = None
+    """Those of the duration of one of which nothing more was told, once there was one."""
+
+
+def shape(method: str, target: str, *where: Any) -> Shape:
+    """The shape of requests that have these, in the order of `WHERE_NAMES`."""
     attributes = names.about(method, target)
     for name, value in zip(WHERE_NAMES, where, strict=True):
         if value not in (None, "", NO_WIRE):
             attributes[name] = value
-    return names.span_name(method, target), attributes
+    return Shape(names.span_name(method, target), attributes)
 
 
 @attrs.define(eq=False)
 class Asked(Followed):
     """One side of a request. Its duration is measured."""
 
-    polls: Polls | None = None
+    shape: Shape = attrs.field(kw_only=True)
+    polls: Polls | None = attrs.field(kw_only=True)
 
     def _end(self, outcome: str, facts: dict[str, Any]) -> None:
         if self.subject == "request":
@@ -76,11 +86,18 @@ class Asked(Followed):
         metrics = self.drawing.metrics
         if metrics.live:
             name = "mcp.client.operation.duration" if self.subject == "request" else "mcp.server.operation.duration"
-            metrics.seconds(name, ended - self.began, metrics.measured(self.attributes))
+            metrics.seconds(name, ended - self.began, self._measured(metrics))
         if outcome == "cancelled":
             told = {names.CANCEL_TARGET: metrics.named(self.attributes[names.METHOD])}
             reason = self.attributes.get(names.CANCEL_REASON)
             metrics.cancellations[keyed({**told, names.CANCEL_REASON: reason or "caller"})] += 1
+
+    def _measured(self, metrics: Metrics) -> dict[str, Any]:
+        if self.more:
+            return metrics.measured(self.attributes)
+        if self.shape.measured is None:
+            self.shape.measured = metrics.measured(self.attributes)
+        return self.shape.measured
 
 
 @attrs.define(eq=False)
@@ -148,6 +165,8 @@ class Requests:
         self._drawing, self._tasks = drawing, tasks
         self._waits: dict[str, Waiting] = {}
         self._polls = Polls(drawing, polls)
+        # One for each recorder: what a metric tells apart is that recorder's.
+        self._shape = lru_cache(names.KEPT)(shape)
         self._begins = {"request": self._request, "call": self._call, "question": self._question}
         self.home = self.around()
         """What was current around the runtime: it is about none of its requests."""
@@ -162,10 +181,9 @@ class Requests:
 
     def begin(self, subject: str, path: str, under: Any, facts: dict[str, Any]) -> Followed:
         """Begin a span for this subject."""
-        begin = self._begins.get(subject, self._inner)
         if under is not None and not isinstance(under, Followed):
             under = None
-        return begin(subject, path, under, facts)
+        return self._begins.get(subject, self._inner)(subject, path, under, facts)
 
     # -------------------------------------------------------------------------------------------- asking
     def _inner(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
@@ -192,19 +210,19 @@ class Requests:
         if under is not None:
             return under.inside
         current = otel.get_current()
-        if propagation.span_of(current).is_valid:
+        if current and propagation.span_of(current).is_valid:
             return current
         said = propagation.extracted(meta)
-        if propagation.span_of(said).is_valid:
+        if said and propagation.span_of(said).is_valid:
             return said
         return about.inside if isinstance(about, Followed) else current
 
     # -------------------------------------------------------------------------------------------- answering
     def _call(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
-        self._draw_waits(facts.get("after"), facts.pop("waited", None) or {})
+        if waited := facts.pop("waited", None):
+            self._draw_waits(facts.get("after"), waited)
         parent, links = self._caller(under, facts)
-        task = self._tasks.named(facts.get("task", ""))
-        if task is not None:
+        if "task" in facts and (task := self._tasks.named(facts["task"])) is not None:
             links += linked(task.at, "task")
         return self._side(SpanKind.SERVER, parent, links, facts, subject)
 
@@ -214,7 +232,7 @@ class Requests:
         said = propagation.extracted(facts.pop("meta", None))
         after, trusted = facts.pop("after", None), propagation.trusts(self._drawing.trust, transport, principal)
         if trusted and after is None and said:
-            return said, self._surroundings(transport)
+            return said, [] if transport == NO_WIRE else self._surroundings(transport)
         span, before = propagation.span_of(said), propagation.read_mark(after)
         parent = self._believed(said, span, trusted=trusted)
         links = self._surroundings(transport)
@@ -251,18 +269,29 @@ class Requests:
     def _side(
         self, kind: SpanKind, parent: Context, links: list[Link], facts: dict[str, Any], subject: str
     ) -> Followed:
-        method, target, id = facts.pop("method"), facts.pop("target", ""), facts.pop("id", None)
-        where = tuple(facts.pop(fact, None) for fact in WHERE)
-        name, usual = shape(method, target[: names.URI_LENGTH], where)
-        attributes = usual.copy()
+        drawing, take = self._drawing, facts.pop
+        method, id = take("method"), take("id", None)
+        # In the order of `WHERE_NAMES`.
+        usual = self._shape(
+            method,
+            take("target", "")[: names.URI_LENGTH],
+            take("version", None),
+            take("transport", None),
+            take("protocol", None),
+            take("address", None),
+            take("port", None),
+        )
+        attributes = usual.attributes.copy()
         if id is not None:
             attributes[names.REQUEST_ID] = names.cut(str(id))
+        if not drawing.content:
+            take("arguments", None)
         if facts:
-            attributes.update(self._drawing.attributes(facts))
-        polls = self._polls if method == POLL else None
-        return self._drawing.start_as(
-            Asked, name, parent, attributes, kind=kind, links=links, subject=subject, polls=polls
-        )
+            attributes.update(drawing.attributes(facts))
+        polls, began = self._polls if method == POLL else None, drawing.clock.now()
+        span = drawing.tracer.start_span(usual.name, parent, kind, attributes, links, began)
+        at = span.get_span_context()
+        return Asked(drawing, span, at, parent, began, attributes, subject, shape=usual, polls=polls)
 
     # -------------------------------------------------------------------------------------------- waiting
     def _question(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:

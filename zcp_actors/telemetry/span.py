@@ -32,12 +32,16 @@ class Followed:
 
     drawing: Drawing
     span: OtelSpan
+    at: SpanContext
+    """What links and children name it by."""
     parent: otel.Context
     began: int
     attributes: dict[str, Any]
     """What the span was begun with: metrics need them, and a span does not give them back."""
     subject: str = ""
     ended: bool = False
+    more: bool = False
+    """More attributes were told than it was begun with."""
     _context: otel.Context | None = None
 
     @property
@@ -52,24 +56,25 @@ class Followed:
         """What is a part of it is begun in here."""
         return self.context
 
-    @property
-    def at(self) -> SpanContext:
-        """What links and children name it by."""
-        return self.span.get_span_context()
-
     def tell(self, **facts: Any) -> None:
         """See `ports.Span`."""
         self.drawing.guarded(self._tell, facts)
 
     def _tell(self, facts: Mapping[str, Any]) -> None:
-        told = self.drawing.attributes(facts)
+        self._add(self.drawing.attributes(facts))
+
+    def _add(self, told: dict[str, Any]) -> None:
+        self.more = True
         self.attributes.update(told)
         self.span.set_attributes(told)
 
     def carried(self, meta: Mapping[str, Any] | None) -> dict[str, Any]:
         """See `ports.Span`."""
-        carried: dict[str, Any] | None = self.drawing.guarded(propagation.injected, meta, self.at, self.parent)
-        return dict(meta or {}) if carried is None else carried
+        try:
+            return propagation.injected(meta, self.at, self.parent)
+        except Exception as error:  # noqa: BLE001 - see `Drawing.guarded`
+            self.drawing.failed(error)
+            return dict(meta or {})
 
     def within(self, base: Context) -> Context:
         """See `ports.Span`."""
@@ -85,29 +90,37 @@ class Followed:
         """See `ports.Span`."""
         if not self.ended:
             self.ended = True
-            self.drawing.guarded(self._end, outcome, facts)
+            try:
+                self._end(outcome, facts)
+            except Exception as error:  # noqa: BLE001 - see `Drawing.guarded`
+                self.drawing.failed(error)
 
     def _end(self, outcome: str, facts: dict[str, Any]) -> None:
         self.close(outcome, facts)
 
     def close(self, outcome: str, facts: dict[str, Any], at: int | None = None) -> int:
         """End the span now, or `at`; returns when that was."""
-        by, when = facts.pop("by", None), facts.pop("at", None)
+        drawing, by, when = self.drawing, facts.pop("by", None), facts.pop("at", None)
         if at is None:
-            at = self.drawing.clock.now() if when is None else self.drawing.clock.at(when)
+            at = drawing.clock.now() if when is None else drawing.clock.at(when)
+        if not drawing.content:
+            facts.pop("result", None)
+        if facts or outcome != "completed":
+            self._judge(outcome, facts)
+        if by is not None:
+            drawing.link(self.span, by, "cancelled_by")
+        at = max(at, self.began)
+        self.span.end(at)
+        return at
+
+    def _judge(self, outcome: str, facts: dict[str, Any]) -> None:
         told = self.drawing.attributes(facts)
         if outcome != "completed" or "code" in facts:
             told |= verdict(self.subject, outcome, facts)
         if told:
-            self.attributes.update(told)
-            self.span.set_attributes(told)
+            self._add(told)
         if names.ERROR_TYPE in told and outcome != "cancelled":  # a cancellation was somebody's wish, and no error
             self.span.set_status(StatusCode.ERROR, self.drawing.description(facts))
-        if by is not None:
-            self.drawing.link(self.span, by, "cancelled_by")
-        at = max(at, self.began)
-        self.span.end(at)
-        return at
 
 
 def verdict(subject: str, outcome: str, facts: Mapping[str, Any]) -> dict[str, Any]:
