@@ -325,3 +325,32 @@ async def test_a_task_that_is_made_before_its_maker_could_wait_for_it_is_cancell
         await wait_all_tasks_blocked()
         assert server.cancels == ["t1"]
         assert not getattr(client._session.automaton, "_reporting", None)
+
+
+async def test_a_poll_that_gets_no_answer_is_repeated_though_a_person_is_asked_meanwhile(autojump_clock):
+    """A person stops the clocks of what needs the person's answer; a look at a task does not."""
+    async with task_server(STATELESS, elicitation_handler=Inbox()) as (client, server):
+        server.peer.automatic["subscriptions/listen"] = RPCError(-32601, "not here")
+        await client.call_tool_as_task("slow")
+        server.move(server.task, "input_required", questions={"a": ASK})
+        await trio.sleep(2)
+        other = await client.call_tool_as_task("slow")
+        answer = server.peer.automatic["tasks/get"]
+        server.peer.automatic["tasks/get"] = None
+        await trio.sleep(2)
+        server.peer.automatic["tasks/get"] = answer
+        server.end(server.tasks[other.id], notify=False)
+        await trio.sleep(100)
+        assert len(client._session.host_runtime.pending()) == 1
+        assert other.status == "completed"
+
+
+async def test_a_task_that_is_followed_no_more_leaves_no_request_behind(nursery, autojump_clock):
+    async with task_server(STATEFUL) as (client, server):
+        handle = await client.call_tool_as_task("slow")
+        waiting = Waiting(nursery, handle.result)
+        await trio.sleep(1)
+        server.peer.automatic["tasks/get"] = lambda _: {"not": "a task"}
+        await trio.sleep(100)
+        assert isinstance(waiting.outcome, InvalidResult)
+        assert not client._session.automaton.tokens

@@ -372,6 +372,8 @@ class TaskWatch:
         self._withdraw(task, "the task is followed no more")
         task.lose(error)
         self._remove(task)
+        if task.fetching is not None:
+            task.fetching.cancel("the task is followed no more")
 
     def is_gone(self, task: FollowedTask) -> bool:
         """There is nothing to come back for."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import trio
 
-from zcp_actors.errors import INTERNAL_ERROR, InvalidParams, InvalidResult, RPCError
+from zcp_actors.errors import INTERNAL_ERROR, InvalidParams, InvalidResult, RequestTimeout, RPCError
 from zcp_actors.protocol.stateless_client import StatelessClient
 from zcp_actors.sessions.followed_task import NOTHING
 from zcp_actors.sessions.task_view import view_of
@@ -45,11 +46,11 @@ class StatefulWire:
 
     async def get(self, session: ClientSession, id: str) -> Any:
         """What the task is now."""
-        return about(id, await session.request("tasks/get", v2025_11_25.GetTaskRequestParams(task_id=id)))
+        return about(id, await ask(session, "tasks/get", v2025_11_25.GetTaskRequestParams(task_id=id)))
 
     async def cancel(self, session: ClientSession, id: str) -> Any:
         """End it; the answer tells of it."""
-        return about(id, await session.request("tasks/cancel", v2025_11_25.CancelTaskRequestParams(task_id=id)))
+        return about(id, await ask(session, "tasks/cancel", v2025_11_25.CancelTaskRequestParams(task_id=id)))
 
     async def result(self, session: ClientSession, id: str) -> Any:
         """Its outcome, however long that takes."""
@@ -68,16 +69,16 @@ class StatelessWire:
 
     async def get(self, session: ClientSession, id: str) -> Any:
         """What the task is now."""
-        return about(id, await session.request("tasks/get", tasks_extension.GetTaskRequestParams(task_id=id)))
+        return about(id, await ask(session, "tasks/get", tasks_extension.GetTaskRequestParams(task_id=id)))
 
     async def cancel(self, session: ClientSession, id: str) -> Any:
         """Wish for its end; None, for the answer tells nothing."""
-        await session.request("tasks/cancel", tasks_extension.CancelTaskRequestParams(task_id=id))
+        await ask(session, "tasks/cancel", tasks_extension.CancelTaskRequestParams(task_id=id))
 
     async def update(self, session: ClientSession, id: str, answers: dict[str, Any]) -> None:
         """Bring answers, all or some."""
         params = tasks_extension.UpdateTaskRequestParams(task_id=id, input_responses=answers)
-        await session.request("tasks/update", params)
+        await ask(session, "tasks/update", params)
 
     def heard(self, told: Any, method: str) -> Heard:
         """Read what came. Raises `InvalidResult` when it ended and does not say how."""
@@ -101,6 +102,14 @@ STATEFUL, STATELESS = StatefulWire(), StatelessWire()
 def wire_of(session: ClientSession) -> StatefulWire | StatelessWire:
     """The manner of the revision in use."""
     return STATELESS if isinstance(session.automaton, StatelessClient) else STATEFUL
+
+
+async def ask(session: ClientSession, method: str, params: Model) -> Any:
+    """Ask what the server can answer by itself: a person who is asked something meanwhile stops no clock of this."""
+    limit = session.timeouts.first
+    with trio.move_on_after(limit):
+        return await session.request(method, params)
+    raise RequestTimeout(method, limit, "idle")
 
 
 def about(id: str, told: Any) -> Any:
