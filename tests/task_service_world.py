@@ -131,8 +131,7 @@ def assert_quiet(service: Any) -> None:
     assert service.asking == {}
     assert service._running == 0
     assert not service._turn
-    assert service._origins == {}
-    assert service._of_session == {}
+    assert len(service.sessions) == 0
 
 
 # ---- what a client does, in the words of its era

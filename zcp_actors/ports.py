@@ -169,9 +169,6 @@ class Tasks(Protocol):
     async def handle(self, context: Any, method: str, params: Any) -> Any:
         """Serve a `tasks/…` request, or one that may become a task. As `App.handle`."""
 
-    def joined(self, session: Any) -> None:
-        """A session begins: it may be told of its tasks, and asked their questions."""
-
     def left(self, session: Any) -> None:
         """A session has ended; its tasks go on."""
 

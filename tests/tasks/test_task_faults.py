@@ -152,7 +152,7 @@ async def test_a_listen_that_the_store_fails_leaves_no_follower(autojump_clock, 
         error = await refusal(client.ask("subscriptions/listen", wanted))
         assert error.code == INTERNAL_ERROR
         assert len(world.service.followers) == 0
-        assert world.service._of_session == {}
+        assert len(world.service.sessions) == 0
 
 
 @pytest.mark.parametrize("at_once", [True, False])

@@ -149,10 +149,17 @@ async def test_a_client_that_leaves_before_a_call_is_a_task_has_cancelled_it(aut
         assert world.service.cells == {}
 
 
-@pytest.mark.parametrize("how", ["leaves", "cancels", "ends"])
+@pytest.mark.parametrize("how", ["leaves", "leaves slowly", "cancels", "ends"])
 async def test_what_happens_while_the_store_writes_a_promotion_is_settled_in_one_step(how, autojump_clock):
     """The client leaves, gives up, or the handler ends, between the decision and the commit."""
     stage = Stage()
+
+    async def play() -> str:
+        try:
+            return await stage.play()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(8 if how == "leaves slowly" else 0)
 
     class Slow(MemoryTaskStore):
         creating = None
@@ -163,7 +170,7 @@ async def test_what_happens_while_the_store_writes_a_promotion_is_settled_in_one
             await trio.sleep(5)
             return lease
 
-    async with Slow() as store, task_world(slow(stage.play), task_store=store) as world:
+    async with Slow() as store, task_world(slow(play), task_store=store) as world:
         async with world.client(STATELESS) as client:
             id = client.start("tools/call", work())
             await trio.sleep(AFTER + 1)
@@ -172,7 +179,7 @@ async def test_what_happens_while_the_store_writes_a_promotion_is_settled_in_one
             elif how == "ends":
                 stage.go.set()
                 assert text_of((await client.answer_to(id))["result"]) == "done"
-            if how != "leaves":
+            if not how.startswith("leaves"):
                 await trio.sleep(10)
                 await client.expect_none()
         await trio.sleep(10)

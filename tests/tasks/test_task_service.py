@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 import trio
 from task_service_world import (
@@ -22,8 +24,8 @@ from task_service_world import (
 )
 
 from zcp_actors import Context
-from zcp_actors.errors import INVALID_PARAMS, METHOD_NOT_FOUND, OVERLOADED
-from zcp_actors.tasks import MemoryTaskStore, SqliteTaskStore
+from zcp_actors.errors import INVALID_PARAMS, METHOD_NOT_FOUND, OVERLOADED, InvalidParams
+from zcp_actors.tasks import MemoryTaskStore, SqliteTaskStore, cursor
 from zcp_actors.tasks.limits import MAX_TTL_SECONDS, TTL_SECONDS, TaskLimits
 from zcp_actors.tasks.polls import Polls
 
@@ -370,3 +372,12 @@ async def test_both_stores_serve_a_task_from_its_creation_to_its_result(kind, tm
             assert await status_of(new, gone) == "cancelled"
             unknown = await refusal(new.ask("tasks/cancel", {"taskId": "unknown"}))
             assert unknown.code == INVALID_PARAMS
+
+
+@pytest.mark.parametrize(
+    "position", [b"", b"[", b"1", b"[1.0]", b'["a","b"]', b"[1,1]", b"[1e9,null]", b"[" + b"9" * 90 + b',"a"]']
+)
+def test_a_forged_cursor_is_refused_whatever_position_it_has(position):
+    raw = cursor._digest(position, "App", "ann") + position
+    with pytest.raises(InvalidParams, match="cursor"):
+        cursor.position_of(base64.urlsafe_b64encode(raw).decode(), "App", "ann")

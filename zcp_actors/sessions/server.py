@@ -90,8 +90,6 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         self._unlisten = self.app.listen(self.tell)
         if self.runtime.recorder.enabled:
             self._spans = ServerSpans(self)
-        if self.tasks is not None:
-            self.tasks.joined(self)
 
     @property
     def serving(self) -> bool:
@@ -269,9 +267,10 @@ class ServerSession(Cell["Message | Decided | Changed"]):
     def become(self, call: Call, result: Model) -> bool:
         """Answer the request of a running call with the task that it becomes, and let go of it.
 
-        False when it has ended, is being suspended, or has asked something: then nothing happened.
+        False when it has ended, is being suspended, or has asked something, or the session ends: then nothing happened.
         """
-        effects = call.automaton.became(call.served, result) if self._calls.get(call.served) is call else []
+        stands = self.me.status == "running" and self._calls.get(call.served) is call
+        effects = call.automaton.became(call.served, result) if stands else []
         if effects:
             self._release(call.served)
             self._act(call.automaton, effects)
@@ -288,7 +287,6 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def reads(self, call: Call) -> bool:
         """What this call says reaches the client now."""
-        id = call.served.id
         if not isinstance(self.connection, Routed):
             return True
         id = call.automaton.stream_of(call.served)

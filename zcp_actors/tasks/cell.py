@@ -304,17 +304,17 @@ class TaskCell(Cell[Any]):
     def progressed(self, call: Call, progress: float, total: float | None, message: str | None) -> None:
         """See `CallHost.progressed`."""
         if not self.task.ended and not call.served.replaying and call.served.advances(progress):
-            self.service.progressed(self.task, progress, total, message)
+            self.service.sessions.progressed(self.task, progress, total, message)
 
     def logged(self, call: Call, level: str, content: Any, logger: str | None) -> None:
         """See `CallHost.logged`."""
         if not self.task.ended and not call.served.replaying:
-            self.service.logged(self.task, level, content, logger)
+            self.service.sessions.logged(self.task, level, content, logger)
 
     async def room(self, _: Call) -> None:
         """See `CallHost.room`."""
         await trio.lowlevel.checkpoint()
-        session = self.service.session_of(self.place)
+        session = self.service.sessions.session_of(self.place)
         if session is not None and session.connection.full:
             try:
                 await session.connection.room()

@@ -54,7 +54,7 @@ async def create(service: TaskService, call: Call, wish: Wish, policy: TaskPolic
     lease = await _stored(service, task, session.principal)
     task = tasks.stored(task)
     cell = service.host(task, lease, served_of(task, call.served))
-    service.follow(session, call.automaton, task.place, origin=True).begin(task)
+    service.sessions.follow(session, call.automaton, task.place, origin=True).begin(task)
     service.schedule(cell)
     try:
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -182,7 +182,7 @@ class Promotion(Job):
         served._journal = call.served._journal  # noqa: SLF001 - what was asked so far was asked by this task
         cell = service.host(task, lease, served, under=session.span_of(call.served))
         service.joins()
-        service.follow(session, call.automaton, task.place, origin=True).begin(task)
+        service.sessions.follow(session, call.automaton, task.place, origin=True).begin(task)
         if session.become(call, call.automaton.tasks.created(task)):
             cell.take_over(call)
             for key, row in rows_of(served).items():

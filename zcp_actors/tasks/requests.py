@@ -8,10 +8,6 @@ principal is part of the name that is looked up, so another one's task is answer
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import json
 import logging
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +17,7 @@ from zcp_actors.protocol.capabilities import ANSWERS
 from zcp_actors.protocol.tasks import Place, TaskPolicy
 from zcp_actors.tasks.asking import Bringer
 from zcp_actors.tasks.creating import Promotion, create
+from zcp_actors.tasks.cursor import cursor_after, position_of
 from zcp_actors.tasks.following import Follow
 from zcp_actors.wire import from_wire, to_wire
 
@@ -33,9 +30,6 @@ log = logging.getLogger("zcp_actors.tasks")
 
 BAD_STORE = "the server's task store cannot be read, or written, at the moment: try again later"
 """What a client is told; why is the operator's affair, and in the log."""
-
-MAX_CURSOR = 256
-"""Characters of a cursor that are looked at; ours have some 80."""
 
 
 async def serve(service: TaskService, context: Context, method: str, params: Any) -> Any:
@@ -104,7 +98,7 @@ async def _result(service: TaskService, context: Context, params: Any) -> Any:
 async def _errand(service: TaskService, context: Context, params: Any) -> Any:
     place = _place(service, context, params.task_id)
     session: Any = context.call.session
-    origin = service.follow_of(session, place)
+    origin = service.sessions.follow_of(session, place)
     try:
         with Follow(service.followers, place) as follow:
             follow.begin(await service.find(place))
@@ -159,9 +153,9 @@ async def _list(service: TaskService, context: Context, params: Any) -> Any:
         raise MethodNotFound("tasks/list")
     await service.ready()
     principal, size = context.principal, service.limits.page_size
-    after = None if params.cursor is None else _position(params.cursor, service.app.name, principal)
+    after = None if params.cursor is None else position_of(params.cursor, service.app.name, principal)
     page = await service.store.page(service.app.name, principal, after, size + 1)
-    more = _cursor(page[size - 1], service.app.name, principal) if len(page) > size else None
+    more = cursor_after(page[size - 1]) if len(page) > size else None
     return projection.listed(page[:size], more)
 
 
@@ -172,12 +166,12 @@ async def _listen(service: TaskService, context: Context, params: Any) -> Any:
     known = []
     for id in dict.fromkeys(params.notifications.task_ids):
         place = _place(service, context, id)
-        follow = service.follow(session, context.call.automaton, place)
+        follow = service.sessions.follow(session, context.call.automaton, place)
         try:
             follow.begin(await service.find(place))
         finally:
             if follow.task is None or follow.task.ended:
-                service.unfollow(follow)
+                service.sessions.unfollow(follow)
         if follow.task is not None:
             known.append(follow.newest)
     return known
@@ -217,25 +211,3 @@ async def _known(service: TaskService, context: Context, id: str) -> Task:
 
 def _unknown(id: str) -> InvalidParams:
     return InvalidParams(f"unknown task {id!r:.200}: it never was, or has expired")
-
-
-# ------------------------------------------------------------------------------------------------ cursors
-def _cursor(task: Task, app: str, principal: str) -> str:
-    position = json.dumps([task.created, task.id], separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(_digest(position, app, principal) + position).decode()
-
-
-def _position(cursor: str, app: str, principal: str) -> tuple[float, str]:
-    try:
-        raw = base64.b64decode(cursor[:MAX_CURSOR].encode(), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    if len(cursor) > MAX_CURSOR or not raw or raw[:8] != _digest(raw[8:], app, principal):
-        raise InvalidParams("params.cursor is not one that this server gave: list again from the start")
-    created, id = json.loads(raw[8:])
-    return created, id
-
-
-def _digest(position: bytes, app: str, principal: str) -> bytes:
-    text = json.dumps([app, principal]).encode() + position
-    return hashlib.blake2b(text, digest_size=8, person=b"zcp.tasks").digest()

@@ -1,9 +1,9 @@
 """
 Whoever runs the tasks of one app in one runtime.
 
-Owns the tasks that run here and their turn, who follows which task, and the store's life. Refuses to know how requests
-are answered (`requests` does), how a task is made (`creating`), how a question reaches a peer (`asking`), and what a
-task decides (`cell`).
+Owns the tasks that run here and their turn, and the store's life. Refuses to know how requests are answered (`requests`
+does), how a task is made (`creating`), how a question reaches a peer (`asking`), what a task decides (`cell`), and
+which session is told of which task (`origin`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from zcp_actors.tasks.following import Followers
 from zcp_actors.tasks.keeper import TaskKeeper
 from zcp_actors.tasks.limits import TaskLimits
 from zcp_actors.tasks.memory import MemoryTaskStore
-from zcp_actors.tasks.origin import SessionFollow
+from zcp_actors.tasks.origin import SessionFollows
 from zcp_actors.tasks.polls import Polls
 from zcp_actors.tasks.requests import serve
 from zcp_actors.tasks.sqlite import SqliteTaskStore, default_task_file
@@ -77,6 +77,7 @@ class TaskService:
         self.owner = secrets.token_urlsafe(16)
         """The name under which this service holds leases."""
         self.followers = Followers()
+        self.sessions = SessionFollows(self.followers)
         self.asking: dict[tuple[Place, str], Bringing] = {}
         """Questions that are on their way to some peer, and who brings them."""
         self.polls = Polls(self.limits)
@@ -88,8 +89,6 @@ class TaskService:
         """Who waits for capacity, in the order they came."""
         self._running = 0
         self._numbers = 0
-        self._origins: dict[Place, SessionFollow] = {}
-        self._of_session: dict[ServerSession, dict[Place, SessionFollow]] = {}
         self._keeper: Ref[Any] | None = None
         self._seat: TaskKeeper | None = None
         self._emptied: Reply[None] | None = None
@@ -312,62 +311,14 @@ class TaskService:
         """See `ports.Tasks`."""
         return await serve(self, context, method, params)
 
-    def joined(self, session: ServerSession) -> None:
-        """See `ports.Tasks`. Nothing is kept of a session that has no task."""
-
     def left(self, session: ServerSession) -> None:
         """See `ports.Tasks`."""
-        for follow in tuple(self._of_session.get(session, {}).values()):
-            self.unfollow(follow)
+        self.sessions.left(session)
 
     def awaited_by(self, session: ServerSession) -> bool:
         """See `ports.Tasks`."""
-        return session in self._of_session
-
-    def follow(self, session: ServerSession, automaton: Any, place: Place, *, origin: bool = False) -> SessionFollow:
-        """The session made this task (`origin`), or listens to it: it is told of it until it ends."""
-        follow = self.follow_of(session, place)
-        if follow is None:
-            follow = SessionFollow(self, session, automaton, place)
-            if session.me.status != "running":
-                return follow
-            self.followers.add(follow)
-            self._of_session.setdefault(session, {})[place] = follow
-            if origin:
-                self._origins[place] = follow
-        return follow
-
-    def follow_of(self, session: ServerSession, place: Place) -> SessionFollow | None:
-        """How this session follows this task, if it does."""
-        return self._of_session.get(session, {}).get(place)
-
-    def unfollow(self, follow: SessionFollow) -> None:
-        """There is nothing more to tell of this task."""
-        self.followers.discard(follow)
-        if self._origins.get(follow.place) is follow:
-            del self._origins[follow.place]
-        tasks = self._of_session.get(follow.session)
-        if tasks is not None:
-            tasks.pop(follow.place, None)
-            if not tasks:
-                del self._of_session[follow.session]
-
-    def session_of(self, place: Place) -> ServerSession | None:
-        """The session that made a task, while it lives."""
-        follow = self._origins.get(place)
-        return None if follow is None else follow.session
+        return session in self.sessions
 
     def reached(self, session: ServerSession) -> None:
         """See `ports.Tasks`: ask the client what its tasks need."""
-        for follow in tuple(self._of_session.get(session, {}).values()):
-            follow.ask()
-
-    def progressed(self, task: Task, progress: float, total: float | None, message: str | None) -> None:
-        """Tell the session that made it how far a task is."""
-        if (follow := self._origins.get(task.place)) is not None:
-            follow.tell(follow.automaton.task_progressed(task, progress, total, message))
-
-    def logged(self, task: Task, level: str, content: Any, logger: str | None) -> None:
-        """Tell the session that made it what a task logs."""
-        if (follow := self._origins.get(task.place)) is not None:
-            follow.tell(follow.automaton.task_logged(task, level, content, logger))
+        self.sessions.reached(session)
