@@ -336,3 +336,24 @@ async def test_a_store_that_could_not_be_opened_is_opened_when_it_can(tmp_path, 
             await handle.recover(runtime)
         file.rmdir()
         await handle.recover(runtime)
+
+
+async def test_a_task_that_is_stored_as_the_server_stops_is_no_task_for_the_next_one(autojump_clock):
+    """Its requestor was told of an end, not of a task."""
+
+    class Slow(MemoryTaskStore):
+        async def create(self, task, owner, **options):
+            lease = await super().create(task, owner, **options)
+            await trio.sleep(5)
+            return lease
+
+    stage = Stage()
+    async with Slow() as store:
+        app = tasked(stage.play)
+        async with task_world(app, cut=True, task_store=store) as world, world.client(STATELESS) as client:
+            client.start("tools/call", work())
+            await world.rest()
+            world.service._keeper.cancel("the server is shutting down")
+            await trio.sleep(10)
+        (kept,) = await store.page("App", "", None, 10)
+        assert (kept.status.value, stage.entered) == ("cancelled", [])

@@ -8,12 +8,13 @@ about tasks. The rule that keeps it honest: nobody reads a task's id before the 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from zcp_actors.actors import Job
-from zcp_actors.errors import HandlerError, Overloaded, RPCError
+from zcp_actors.errors import HandlerError, Overloaded, RPCError, ZCPError
 from zcp_actors.protocol import tasks
 from zcp_actors.protocol.serving import Phase, Served
 from zcp_actors.protocol.tasks import Origin, Status, Task
@@ -53,7 +54,7 @@ async def create(service: TaskService, call: Call, wish: Wish, policy: TaskPolic
     session: Any = call.session
     lease = await _stored(service, task, session.principal)
     task = tasks.stored(task)
-    cell = service.host(task, lease, served_of(task, call.served))
+    cell = _hosted(service, task, lease, served_of(task, call.served))
     service.sessions.follow(session, call.automaton, task.place, origin=True).begin(task)
     service.schedule(cell)
     try:
@@ -70,6 +71,18 @@ async def _stored(service: TaskService, task: Task, principal: str, rows: Mappin
     with trio.CancelScope(shield=True, deadline=trio.current_time() + CREATE_SECONDS):
         return await service.store.create(task, service.owner, max_open=limit, entries=rows or {})  # type: ignore[no-any-return]
     raise Overloaded(f"the task store did not answer within {CREATE_SECONDS:g} s; try again later")
+
+
+def _hosted(service: TaskService, task: Task, lease: Lease, served: Served, **facts: Any) -> TaskCell:
+    """`TaskService.host`; where that has ended meanwhile nobody is told of the task, so nobody is to take it up."""
+    try:
+        return service.host(task, lease, served, **facts)
+    except ZCPError:
+        with suppress(ZCPError):
+            service.store.write(
+                tasks.cancel(task, "the server stopped before its requestor was told of it", task.updated), lease
+            )
+        raise
 
 
 def _new(service: TaskService, call: Call, wish: Wish, policy: TaskPolicy, *, queued: bool) -> Task:
@@ -180,7 +193,7 @@ class Promotion(Job):
         service, call = self.service, self.call
         served = served_of(task, call.served)
         served._journal = call.served._journal  # noqa: SLF001 - what was asked so far was asked by this task
-        cell = service.host(task, lease, served, under=session.span_of(call.served))
+        cell = _hosted(service, task, lease, served, under=session.span_of(call.served))
         service.joins()
         service.sessions.follow(session, call.automaton, task.place, origin=True).begin(task)
         if session.become(call, call.automaton.tasks.created(task)):
