@@ -16,17 +16,19 @@ import attrs
 import trio
 
 from zcp_actors.actors import Reply
+from zcp_actors.protocol.asking import Sent
 from zcp_actors.sessions.server import settle
 from zcp_actors.sessions.task_view import seconds
+from zcp_actors.wire import RequestParams
 
 if TYPE_CHECKING:
     from zcp_actors.actors import Timer
     from zcp_actors.errors import ZCPError
     from zcp_actors.ports import Span
-    from zcp_actors.protocol.asking import Sent
     from zcp_actors.sessions.task_following import Fetching, Following, Updating
     from zcp_actors.sessions.task_questions import TaskQuestions
     from zcp_actors.sessions.task_view import TaskView
+    from zcp_actors.wire import Model
 
 NOTHING: Final = object()
 """No outcome yet: None may be one."""
@@ -83,6 +85,11 @@ class Changes:
         if not self._over:
             self._over, self._error = True, error
             self._news.set()
+
+
+def origin_of(method: str = "", params: Model | None = None) -> Sent:
+    """The request that made a task, as policy sees it; of some tasks only the id is known."""
+    return Sent(None, method, RequestParams() if params is None else params, "", settled=True)
 
 
 @attrs.define(eq=False)

@@ -10,16 +10,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from zcp_actors.sessions.followed_task import origin_of
 from zcp_actors.sessions.task_handle import TaskHandle
 from zcp_actors.sessions.task_view import kept_view
 from zcp_actors.wire import CallToolRequestParams, CreateTaskRequestParams
 
 if TYPE_CHECKING:
-    from zcp_actors.protocol.asking import Sent
     from zcp_actors.sessions.client import ClientSession
     from zcp_actors.sessions.followed_task import FollowedTask
     from zcp_actors.sessions.runtime import Runtime
-    from zcp_actors.sessions.server_tasks import ServerTasks
+    from zcp_actors.wire import Model
 
 log = logging.getLogger("zcp_actors.sessions")
 
@@ -84,7 +84,9 @@ async def resume(runtime: Runtime) -> list[TaskHandle]:
         if session is None:
             missing.append(str(kept.get("id")))
         else:
-            handles.append(TaskHandle(session.tasks, taken_up(session.tasks, kept)))
+            view = kept_view(kept["task"], kept["created"], kept["ttl"])
+            task = session.tasks.begin(view, origin_of(kept["method"], request_of(kept)), saved=kept["id"])
+            handles.append(TaskHandle(session.tasks, task))
     if missing:
         log.warning("tasks stay stored whose backends are not connected here: %s", ", ".join(missing))
     return handles
@@ -96,14 +98,8 @@ def is_of(session: ClientSession, kept: dict[str, Any]) -> bool:
     return kept.get("format") == FORMAT and session.name == kept["backend"] and same
 
 
-def taken_up(watch: ServerTasks, kept: dict[str, Any]) -> FollowedTask:
-    """The task of a kept handle, followed again."""
-    view = kept_view(kept["task"], kept["created"], kept["ttl"])
-    return watch.take_up(view, origin_of(watch, kept), kept["id"])
-
-
-def origin_of(watch: ServerTasks, kept: dict[str, Any]) -> Sent:
-    """The request that made it, as far as it was written down: arguments are not."""
+def request_of(kept: dict[str, Any]) -> Model:
+    """What the request that made it asked for, as far as it was written down: arguments are not."""
     if kept["method"] == "tasks/create":
-        return watch.origin("tasks/create", CreateTaskRequestParams(kind=kept["target"]))
-    return watch.origin("tools/call", CallToolRequestParams(name=kept["target"]))
+        return CreateTaskRequestParams(kind=kept["target"])
+    return CallToolRequestParams(name=kept["target"])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from zcp_actors.errors import InvalidParams, Overloaded, RequestCancelled, RPCError, ZCPError
+from zcp_actors.sessions.followed_task import origin_of
 from zcp_actors.sessions.kept_handles import forget
 from zcp_actors.sessions.task_view import view_of
 from zcp_actors.sessions.task_watch import TaskWatch
@@ -52,7 +53,7 @@ class ServerTasks(TaskWatch):
         return wire.heard(await wire.get(self.session, id), "")
 
     def _begin_heard(self, heard: Heard) -> FollowedTask:
-        task = self.begin(heard.view, self.unknown_origin())
+        task = self.begin(heard.view, origin_of())
         self.hear(task, heard, certain=False)
         return task
 

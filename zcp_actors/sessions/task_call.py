@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from zcp_actors.errors import RequestTimeout
+from zcp_actors.sessions.followed_task import origin_of
 from zcp_actors.sessions.timeouts import Patience, Timeouts
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class TaskCall:
         Raises as `TaskHandle.result`, and `RequestTimeout`, which ends the task.
         """
         watch = self._session.tasks
-        task = await watch.made(told, watch.origin("tools/call", params))
+        task = await watch.made(told, origin_of("tools/call", params))
         try:
             return await self._wait(task)
         except (trio.Cancelled, RequestTimeout) as error:

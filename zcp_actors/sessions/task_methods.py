@@ -14,6 +14,7 @@ import trio
 from zcp_actors.errors import CapabilityMissing, InvalidResult
 from zcp_actors.protocol.asking import CREATED
 from zcp_actors.protocol.dialect import Era
+from zcp_actors.sessions.followed_task import origin_of
 from zcp_actors.sessions.kept_handles import keep
 from zcp_actors.sessions.opening import Opening
 from zcp_actors.sessions.task_handle import TaskHandle
@@ -122,7 +123,7 @@ class TaskMethods(Opening):
         session = self._open_session()
         session.tasks.ensure_room()
         told = await session.request(method, params, on_progress=on_progress)
-        origin = session.tasks.origin(method, params)
+        origin = origin_of(method, params)
         if not isinstance(told, CREATED):
             if self._asks_for_tasks:
                 raise InvalidResult(f"{method}: the server did not make the task that it was asked for")

@@ -18,21 +18,19 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from zcp_actors.errors import INVALID_PARAMS, InvalidResult, Overloaded, RequestCancelled, RPCError, ZCPError
-from zcp_actors.protocol.asking import Sent
 from zcp_actors.sessions.followed_task import LOWEST_POLL, NOTHING, FollowedTask
 from zcp_actors.sessions.task_following import Cancelling, Fetching, Following, Forgetting, Updating
 from zcp_actors.sessions.task_questions import TaskQuestions
 from zcp_actors.sessions.task_view import TaskView, ended_view, seconds, view_of, with_status
 from zcp_actors.sessions.task_wire import Heard, wire_of
-from zcp_actors.wire import RequestParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from zcp_actors.actors import Job
+    from zcp_actors.protocol.asking import Sent
     from zcp_actors.sessions.client import ClientSession
     from zcp_actors.sessions.listening import Listener
-    from zcp_actors.wire import Model
 
 log = logging.getLogger("zcp_actors.sessions")
 
@@ -80,32 +78,25 @@ class TaskWatch:
             raise Overloaded(f"{MAX_TASKS} tasks of {self.session.name} are followed already; wait for some to end")
         self.drop(oldest)
 
-    def origin(self, method: str, params: Model) -> Sent:
-        """The request that makes a task, as policy sees it."""
-        return Sent(None, method, params, "", settled=True)
-
-    def unknown_origin(self) -> Sent:
-        """That of a task of which only the id is known."""
-        return self.origin("", RequestParams())
-
-    def begin(self, told: Any, origin: Sent, *, wished: float | None = None) -> FollowedTask:
+    def begin(self, told: Any, origin: Sent, *, wished: float | None = None, saved: str = "") -> FollowedTask:
         """Follow the task that this message tells of, from now on. One that is followed already stays the same.
 
-        Raises `Overloaded`, and `InvalidResult` for one without a name.
+        `saved` names its kept handle, when that is all that is known of it: it is asked about at once. Raises
+        `Overloaded`, `InvalidResult` for one without a name, and what ended the session.
         """
         view = view_of(told)
         if not view.task_id:
             raise InvalidResult("the server made a task whose id is empty")
-        known = self.tasks.get(view.task_id)
-        if known is not None:
-            return known
-        if view.ended and not wire_of(self.session).fetches:
-            # That it has ended does not say how: a look at it does.
-            return self.follow(FollowedTask(with_status(view, "working"), origin, next(self._numbers), known=False))
-        return self.follow(FollowedTask(view, origin, next(self._numbers), wished))
+        followed = self.tasks.get(view.task_id)
+        if followed is not None:
+            return followed
+        # In the newer generation, that it has ended does not say how: a look at it does.
+        known = not saved and (not view.ended or wire_of(self.session).fetches)
+        if not known:
+            view = with_status(view, "working")
+        return self._follow(FollowedTask(view, origin, next(self._numbers), wished, known=known, saved=saved))
 
-    def follow(self, task: FollowedTask) -> FollowedTask:
-        """Begin to follow it. Raises `Overloaded`, and what ended the session."""
+    def _follow(self, task: FollowedTask) -> FollowedTask:
         if self._closed is not None:
             raise self._closed
         self.ensure_room()
@@ -126,13 +117,6 @@ class TaskWatch:
     def _work(self, task: FollowedTask, job: Job) -> None:
         """Let a job ask something about this task."""
         self.session.submit(job, None if task.span is None else task.span.within(self.session.runtime.context))
-
-    def take_up(self, view: TaskView, origin: Sent, saved: str) -> FollowedTask:
-        """Follow a task of which only a handle was kept; it is asked about at once. Raises `Overloaded`."""
-        known = self.tasks.get(view.task_id)
-        if known is not None:
-            return known
-        return self.follow(FollowedTask(view, origin, next(self._numbers), known=False, saved=saved))
 
     def done(self, outcome: Any, origin: Sent, ttl: int | None) -> FollowedTask:
         """The server answered at once: a task that has ended, under a name of ours. Raises `Overloaded`."""
