@@ -30,6 +30,7 @@ async def main():
     config = Config()
     config.bind = ["127.0.0.1:0"]
     config.accesslog = config.errorlog = None
+    config.keep_alive_timeout, config.keep_alive_max_requests = 60, 10**9
     async with trio.open_nursery() as nursery:
         (url,) = await nursery.start(partial(serve, app, config))
         print(f"{url}/mcp", flush=True)
