@@ -73,6 +73,8 @@ class Drawing:
     trust: Trust = None
     content: bool = False
     open_traces: propagation.OpenTraces = attrs.Factory(propagation.OpenTraces)
+    said: propagation.Said = None
+    """What was carried last: where no wire is between, it is heard in the same step."""
 
     def guarded(self, function: Callable[..., T], *arguments: Any) -> T | None:
         """Call it; None when it fails. The first failure of a kind is logged, all are counted."""

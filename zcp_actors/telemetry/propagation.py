@@ -34,6 +34,9 @@ MOST_TRACES: Final = 65_536
 Trust = bool | Callable[[str, str], bool] | None
 """Whose context becomes a parent: everybody's, nobody's, or what a function of (transport, principal) says."""
 
+Said = tuple[str, SpanContext] | None
+"""A traceparent of our own, and the span it names: that very text need not be read."""
+
 NOTHING: Final = Context()
 """A context that is about nothing."""
 
@@ -64,12 +67,12 @@ def carrier(meta: Any) -> dict[str, str]:
     return found
 
 
-def extracted(meta: Any) -> Context:
+def extracted(meta: Any, said: Said = None) -> Context:
     """What a `_meta` says its request is part of; an empty context where it says nothing that can be read."""
     told = carrier(meta)
     if not told:
         return NOTHING
-    span = parsed(told) if "traceparent" in told else None
+    span = parsed(told, said) if "traceparent" in told else None
     found = NOTHING if span is None else remote(span)
     if "baggage" in told:
         with contextlib.suppress(Exception):  # a peer's text shall not be able to fail its request by way of us
@@ -77,17 +80,18 @@ def extracted(meta: Any) -> Context:
     return found
 
 
-def parsed(told: Mapping[str, str]) -> SpanContext | None:
+def parsed(told: Mapping[str, str], said: Said = None) -> SpanContext | None:
     """The span that a traceparent names; None for one that is malformed. Half the cost of the API's own reading."""
-    text = told["traceparent"]
+    text, state = told["traceparent"], None
+    if "tracestate" in told:
+        with contextlib.suppress(Exception):
+            state = TraceState.from_header([told["tracestate"]])
+    if said is not None and text is said[0]:
+        return SpanContext(said[1].trace_id, said[1].span_id, True, said[1].trace_flags, state)
     if _TRACEPARENT.fullmatch(text) is None:
         return None
     if text.startswith("ff") or (len(text) > _LENGTH and text.startswith("00")):
         return None
-    state = None
-    if "tracestate" in told:
-        with contextlib.suppress(Exception):
-            state = TraceState.from_header([told["tracestate"]])
     span = SpanContext(int(text[3:35], 16), int(text[36:52], 16), True, _FLAGS[int(text[53:55], 16)], state)
     return span if span.is_valid else None
 

@@ -212,8 +212,7 @@ class Requests:
         current = otel.get_current()
         if current and propagation.span_of(current).is_valid:
             return current
-        said = propagation.extracted(meta)
-        if said and propagation.span_of(said).is_valid:
+        if meta and (said := propagation.extracted(meta)) and propagation.span_of(said).is_valid:
             return said
         return about.inside if isinstance(about, Followed) else current
 
@@ -229,7 +228,7 @@ class Requests:
     def _caller(self, under: Followed | None, facts: dict[str, Any]) -> tuple[Context, list[Link]]:
         """What a peer's request is part of, and what it is only linked to."""
         transport, principal = facts.get("transport") or "", facts.pop("principal", "") or ""
-        said = propagation.extracted(facts.pop("meta", None))
+        said = propagation.extracted(facts.pop("meta", None), self._drawing.said)
         after, trusted = facts.pop("after", None), propagation.trusts(self._drawing.trust, transport, principal)
         if trusted and after is None and said:
             return said, [] if transport == NO_WIRE else self._surroundings(transport)
@@ -283,7 +282,8 @@ class Requests:
         )
         attributes = usual.attributes.copy()
         if id is not None:
-            attributes[names.REQUEST_ID] = names.cut(str(id))
+            text = str(id)
+            attributes[names.REQUEST_ID] = text if len(text) <= names.NAME_LENGTH else names.cut(text)
         if not drawing.content:
             take("arguments", None)
         if facts:

@@ -71,7 +71,10 @@ class Followed:
     def carried(self, meta: Mapping[str, Any] | None) -> dict[str, Any]:
         """See `ports.Span`."""
         try:
-            return propagation.injected(meta, self.at, self.parent)
+            told = propagation.injected(meta, self.at, self.parent)
+            if self.at.is_valid:
+                self.drawing.said = told["traceparent"], self.at
+            return told
         except Exception as error:  # noqa: BLE001 - see `Drawing.guarded`
             self.drawing.failed(error)
             return dict(meta or {})
