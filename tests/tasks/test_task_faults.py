@@ -357,3 +357,40 @@ async def test_a_task_that_is_stored_as_the_server_stops_is_no_task_for_the_next
             await trio.sleep(10)
         (kept,) = await store.page("App", "", None, 10)
         assert (kept.status.value, stage.entered) == ("cancelled", [])
+
+
+async def test_who_waits_for_a_change_of_a_task_that_is_stopped_meanwhile_is_answered(autojump_clock):
+    """While its process looks what somebody else wrote first."""
+
+    class Late(MemoryTaskStore):
+        late = False
+        never = trio.Event()
+
+        def write(self, task, lease=None, entries=None):
+            if not self.late or lease is None:
+                return super().write(task, lease, entries)
+            reply = Reply()
+            reply.set(False)
+            return reply
+
+        async def read(self, place):
+            if self.late:
+                self.late = False
+                await self.never.wait()
+            return await super().read(place)
+
+    stage = Stage()
+    async with (
+        Late() as store,
+        task_world(tasked(stage.play), task_store=store) as world,
+        world.client(STATEFUL) as client,
+    ):
+        id = (await create(client))["taskId"]
+        await stage.until(entered=1)
+        (cell,) = world.service.cells.values()
+        store.late = True
+        waiting = client.start("tasks/cancel", {"taskId": id})
+        await world.rest()
+        assert not store.late
+        cell.me.cancel("an operator's mistake")
+        assert (await client.answer_to(waiting))["result"]["status"] == "cancelled"

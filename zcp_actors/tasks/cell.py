@@ -69,7 +69,7 @@ class TaskCell(Cell[Any]):
         self._leaving = self._dirty = self._composing = False
         self._flight: Write | None = None
         """What the store is writing."""
-        self._next = Write(task, {}, [], [])
+        self._next = Write(task)
         self._expiry: Timer | None = None
         self._retry: Timer | None = None
         self._spans: TaskSpans | None = None
@@ -226,6 +226,8 @@ class TaskCell(Cell[Any]):
             if timer is not None:
                 timer.disarm()
         self._void()
+        if self._flight is not None:
+            self._flight.settle(stored=False)  # whoever waits looks into the store
         if not self._leaving and not self.saved.ended:
             self.service.strays.add(self.lease)  # it was stopped by somebody who is not its service
         if self._spans is not None:
@@ -369,17 +371,16 @@ class TaskCell(Cell[Any]):
 
     def _void(self) -> None:
         """What was decided and is not under way will not be stored."""
-        write, self._next, self._dirty = self._next, Write(self.task, {}, [], []), False
-        for reply in write.waiting:
-            reply.set(False)
+        write, self._next, self._dirty = self._next, Write(self.task), False
+        write.settle(stored=False)
 
     def _submit(self) -> None:
         if self._flight is not None or self._composing or not self._dirty or self._leaving:
             return
-        write, self._next = self._next, Write(self.task, {}, [], [])
+        write, self._next = self._next, Write(self.task)
         self._dirty = False
         if self.saved.ended:  # there is nothing to add to what has ended
-            self._settle(write)
+            write.settle(stored=True)
             return
         write.task, self._flight = self.task, write
         try:
@@ -396,10 +397,7 @@ class TaskCell(Cell[Any]):
             self.unsaved(write, error)
             return
         if not done:
-            if self._leaving or self.me.status != "running":
-                self._drop(write)
-            else:
-                self.submit(Rereading(self, write))
+            self._refused(write)
             return
         self._flight = None
         stored = tasks.stored(write.task)
@@ -407,23 +405,24 @@ class TaskCell(Cell[Any]):
             self.saved = stored
         if self.task.revision < stored.revision:
             self.task = attrs.evolve(self.task, revision=stored.revision)
-        self._done(write)
+        for act in write.then:
+            act()
+        write.settle(stored=True)
         self._submit()
         self._over()
 
-    def _done(self, write: Write) -> None:
-        for act in write.then:
-            act()
-        self._settle(write)
-
-    def _settle(self, write: Write) -> None:
-        for reply in write.waiting:
-            reply.set(True)
+    def _refused(self, write: Write) -> None:
+        if self._leaving or self.me.status != "running":
+            self._drop(write)
+            return
+        try:
+            self.submit(Rereading(self, write))
+        except TooManyChildren as error:
+            self.unsaved(write, error)
 
     def _drop(self, write: Write) -> None:
         self._flight = None
-        for reply in write.waiting:
-            reply.set(False)
+        write.settle(stored=False)
         self._over()
 
     def unsaved(self, write: Write, error: Exception) -> None:
@@ -456,7 +455,7 @@ class TaskCell(Cell[Any]):
             self.gone("the task has expired")
         elif theirs.ended:
             self.heard(theirs)
-            self._settle(write)
+            write.settle(stored=True)
             self._over()
         elif theirs.revision == write.task.revision:
             self._drop(write)
@@ -478,9 +477,9 @@ class TaskCell(Cell[Any]):
         self._report(old, merged, "another process", merged.message)
         if theirs.ended:
             self._dirty = False
-            write, self._next = self._next, Write(merged, {}, [], [])
+            write, self._next = self._next, Write(merged)
             self._slots.clear()
-            self._settle(write)
+            write.settle(stored=True)
             self._abort(merged.message or "the task has ended")
             self._over()
         else:

@@ -25,9 +25,14 @@ class Write:
     """One change on its way into the store, and what is to be done when it is there."""
 
     task: Task
-    entries: dict[str, Any]
-    waiting: list[Reply[bool]]
-    then: list[Callable[[], None]]
+    entries: dict[str, Any] = attrs.Factory(dict)
+    waiting: list[Reply[bool]] = attrs.Factory(list)
+    then: list[Callable[[], None]] = attrs.Factory(list)
+
+    def settle(self, *, stored: bool) -> None:
+        """Tell whoever waits."""
+        for reply in self.waiting:
+            reply.set(stored)
 
 
 class Rereading(Job):
