@@ -214,7 +214,7 @@ SUBJECTS = frozenset({"session", "request", "call", "question", "pending", "acto
 class Recorder(Protocol):
     """What happened, told to whoever draws it: telemetry fills this in, the layers only report.
 
-    Every method is called synchronously in the step in which the thing happened, so it must not block.
+    Every method is called synchronously in the step in which the thing happened, so it must neither block nor raise.
     Hot paths ask `enabled` first.
     """
 

@@ -23,7 +23,7 @@ from task_service_world import (
 
 from zcp_actors import Context, ServerHandle, open_runtime
 from zcp_actors.actors import Reply
-from zcp_actors.errors import INTERNAL_ERROR, InvalidParams, StartFailed, UsageError
+from zcp_actors.errors import INTERNAL_ERROR, OVERLOADED, InvalidParams, StartFailed, UsageError
 from zcp_actors.protocol.tasks import MAX_MESSAGE, Place
 from zcp_actors.tasks import MemoryTaskStore, SqliteTaskStore
 from zcp_actors.tasks.following import Follow
@@ -394,3 +394,13 @@ async def test_who_waits_for_a_change_of_a_task_that_is_stopped_meanwhile_is_ans
         assert not store.late
         cell.me.cancel("an operator's mistake")
         assert (await client.answer_to(waiting))["result"]["status"] == "cancelled"
+
+
+async def test_a_listen_that_asks_for_tasks_is_counted_as_a_poll(autojump_clock):
+    limits = TaskLimits(anonymous_polls_per_second=0.4)  # a burst of two
+    app = tasked(Stage().play, limits=limits)
+    async with task_world(app) as world, world.client(STATELESS) as client:
+        wanted = {"notifications": {"taskIds": ["a" * 32]}}
+        for _ in range(2):
+            client.start("subscriptions/listen", wanted)
+        assert (await refusal(client.ask("subscriptions/listen", wanted))).code == OVERLOADED

@@ -12,6 +12,8 @@ import logging
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
+import trio
+
 from zcp_actors.errors import INTERNAL_ERROR, InvalidParams, MethodNotFound, RPCError
 from zcp_actors.protocol.capabilities import ANSWERS
 from zcp_actors.protocol.tasks import Place, TaskPolicy
@@ -161,7 +163,7 @@ async def _list(service: TaskService, context: Context, params: Any) -> Any:
 
 async def _listen(service: TaskService, context: Context, params: Any) -> Any:
     """Which of the tasks are this client's, each as something that gives its newest record."""
-    service.polls.count(context.principal, service.clock())
+    service.polls.count(context.principal, trio.current_time())
     session: Any = context.call.session
     known = []
     for id in dict.fromkeys(params.notifications.task_ids):
@@ -194,7 +196,7 @@ def _admitted(service: TaskService, context: Context) -> Any:
     """How this client is answered. Raises when it may not speak of tasks, or does so too often."""
     call = context.call
     call.automaton.tasks.admit(call.served)
-    service.polls.count(context.principal, service.clock())
+    service.polls.count(context.principal, trio.current_time())
     return call.automaton.tasks
 
 

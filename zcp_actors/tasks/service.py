@@ -147,10 +147,6 @@ class TaskService:
         """Its place in the tree."""
         return self._keeper.path if self._keeper is not None else self.app.name
 
-    def clock(self) -> float:
-        """Seconds that never go back: what rates are counted by."""
-        return trio.current_time()
-
     @property
     def held_until(self) -> float:
         """When the leases lapse if nobody renews them, by the store's clock."""
