@@ -86,8 +86,9 @@ class Runtime(ActorRuntime):
     async def resume_tasks(self) -> list[TaskHandle]:
         """After a restart of the host: the tasks whose handles the runtime's `task_store` kept, oldest first.
 
-        Those of clients that are connected here now, found by their names, are followed again: each can be awaited,
-        cancelled, and gets its answers from its client's providers. The others stay stored, and are named in a warning.
+        Those of clients that are connected here now, found by their names and the ways to their servers, are followed
+        again: each can be awaited, cancelled, and gets its answers from its client's providers. The others stay stored,
+        and are named in a warning.
         Raises what the store raises, and `Overloaded`. Without a store there are none.
         """
         return await resume(self)
