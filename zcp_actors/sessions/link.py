@@ -41,6 +41,7 @@ def remember(identity: str | None, era: Era) -> None:
 class Link(Actor[Any]):
     """One connection after another for one session."""
 
+    kind = "link"
     last_words = 1.0
     grace = 10.0
     """A child process may take its own grace twice before it is gone (`Command.grace`)."""

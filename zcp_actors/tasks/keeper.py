@@ -86,6 +86,8 @@ class Sweep(Job):
 class TaskKeeper(Actor[Any]):
     """Started by its service with the first task, or when an app begins to be served."""
 
+    kind = "task keeper"
+
     def __init__(self, service: TaskService) -> None:
         self._service = service
         self._clockworks: list[Clockwork] = []
