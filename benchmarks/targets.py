@@ -105,6 +105,5 @@ TARGETS: tuple[Target, ...] = (
     most("pending", "ended", "ours 100000", 50),
     Target("telemetry", "one", "ours SDK, batch", "at most more", 30, "ours null recorder", stretch="12 µs a side"),
     within("telemetry", "one", "ours no SDK", 1.05, "ours null recorder"),
-    within("telemetry", "one", "ours SDK, unsampled", 1.05, "ours null recorder"),
 )
 """One row for each figure promised. Bytes of a session, and what recording costs, are of both ends."""

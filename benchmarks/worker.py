@@ -151,8 +151,11 @@ def many_at_once(call, together, width=HUNDRED):
     return measure
 
 
-def timed_by_itself(call, least=5):
-    """A measure: `await call()` returns the nanoseconds that count, among others that do not."""
+def timed_by_itself(call, least=5, each=1):
+    """A measure: `await call()` returns the nanoseconds that count, among others that do not.
+
+    `each` is how many operations one call does; what it returns is for one of them.
+    """
 
     async def repeated(seconds, samples, least):
         end = now() + seconds * 1e9
@@ -165,6 +168,7 @@ def timed_by_itself(call, least=5):
         await repeated(order["warm"], [], least)
         watch = Watch()
         await repeated(order["seconds"], watch.samples, least)
+        watch.count = len(watch.samples) * each
         return watch.stop()
 
     return measure

@@ -50,7 +50,7 @@ async def main():
             {
                 "ask": one_after_another(ask),
                 "hundred": many_at_once(ask, together_on_trio),
-                "tell": timed_by_itself(tell),
+                "tell": timed_by_itself(tell, each=BURST),
                 "spawn": one_after_another(spawn),
                 "cancel": timed_by_itself(cancel),
             }

@@ -30,7 +30,9 @@ async def main():
     async def spawn():
         Echo.start().stop()
 
-    await work({"ask": one_after_another(ask), "tell": timed_by_itself(tell), "spawn": one_after_another(spawn)})
+    await work(
+        {"ask": one_after_another(ask), "tell": timed_by_itself(tell, each=BURST), "spawn": one_after_another(spawn)}
+    )
     pykka.ActorRegistry.stop_all()
 
 
