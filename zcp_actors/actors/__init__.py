@@ -16,7 +16,7 @@ from zcp_actors.actors.inspection import Node
 from zcp_actors.actors.mailbox import Envelope
 from zcp_actors.actors.ref import Ref
 from zcp_actors.actors.registry import Registry
-from zcp_actors.actors.reply import Reply, askers
+from zcp_actors.actors.reply import Reply, askers, settle
 from zcp_actors.actors.runtime import Runtime, current_runtime, open_runtime
 from zcp_actors.actors.strategy import Child, Limit, Restart, Strategy
 from zcp_actors.actors.supervisor import Supervisor
@@ -50,4 +50,5 @@ __all__ = [
     "askers",
     "current_runtime",
     "open_runtime",
+    "settle",
 ]

@@ -194,6 +194,14 @@ class Reply(Generic[T]):
             self._finish(_ABANDONED, None)
 
 
+def settle(reply: Reply[Any], outcome: Any) -> None:
+    """Give an outcome, a value or an exception, to whoever waits for it."""
+    if isinstance(outcome, BaseException):
+        reply.fail(outcome)
+    else:
+        reply.set(outcome)
+
+
 class Turn:
     """The message that an actor's task is now handling, as far as asks need to know."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 import trio
 
-from zcp_actors.actors import Cell, Reply
+from zcp_actors.actors import Cell, Reply, settle
 from zcp_actors.errors import (
     INTERNAL_ERROR,
     ConnectionLost,
@@ -37,7 +37,6 @@ from zcp_actors.sessions.exchange_facts import way_facts
 from zcp_actors.sessions.notices import tell_listener
 from zcp_actors.sessions.receiver import Receiver
 from zcp_actors.sessions.reporting import Report
-from zcp_actors.sessions.server import settle
 from zcp_actors.sessions.server_tasks import ServerTasks
 from zcp_actors.sessions.task_watch import NOTICES
 from zcp_actors.sessions.timeouts import Patience, Timeouts

@@ -15,9 +15,8 @@ from weakref import WeakSet
 import attrs
 import trio
 
-from zcp_actors.actors import Reply
+from zcp_actors.actors import Reply, settle
 from zcp_actors.protocol.asking import Sent
-from zcp_actors.sessions.server import settle
 from zcp_actors.sessions.task_view import seconds
 from zcp_actors.wire import RequestParams
 

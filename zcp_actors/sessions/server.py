@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from zcp_actors.actors import Cell, Reply
+from zcp_actors.actors import Cell, Reply, settle
 from zcp_actors.errors import INTERNAL_ERROR, ConnectionLost, HandlerError, Overloaded, RPCError, TooManyChildren
 from zcp_actors.ports import Changed, Routed
 from zcp_actors.protocol.dialect import Era, choose_server
@@ -396,11 +396,3 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         if self._spans is not None:
             self._spans.close(exit.error)
         self.connection.hang_up()
-
-
-def settle(slot: Reply[Any], outcome: Any) -> None:
-    """Give an outcome, a value or an exception, to whoever waits for it."""
-    if isinstance(outcome, BaseException):
-        slot.fail(outcome)
-    else:
-        slot.set(outcome)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from zcp_actors.actors import Cell, Reply
+from zcp_actors.actors import Cell, Reply, settle
 from zcp_actors.errors import CallEnding, ConnectionLost, HandlerError, NotJSON, Overloaded, TooManyChildren
 from zcp_actors.protocol import tasks
 from zcp_actors.protocol.capabilities import ensure_declared
@@ -26,7 +26,6 @@ from zcp_actors.protocol.task_wishes import first_text
 from zcp_actors.protocol.tasks import OpenQuestion
 from zcp_actors.sessions.call import Call
 from zcp_actors.sessions.context import Context
-from zcp_actors.sessions.server import settle
 from zcp_actors.tasks.context import TaskContext
 from zcp_actors.tasks.once import TaskOnce
 from zcp_actors.tasks.task_spans import TaskSpans
