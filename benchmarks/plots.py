@@ -80,13 +80,14 @@ def draw_overview(outcomes: list[Outcome], folder: Path, footer: str = "") -> Pa
             axis.scatter(*zip(*points, strict=True), marker=mark, color=colour, s=34, label=package, zorder=3)
     axis.axvline(1, color=COLOURS["ours"], linewidth=2, label="ours")
     axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
     axis.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
-    axis.invert_yaxis()
+    axis.set_ylim(len(rows) - 0.4, -0.6)
     axis.grid(axis="both", color="#e4e4e4", linewidth=0.6)
     axis.set_title(
         "What the others cost, as a multiple of ours (logarithmic): left of the line they are ahead", fontsize=10
     )
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=7, fontsize=8, frameon=False)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.03), ncols=7, fontsize=8, frameon=False)
     if footer:
         picture.supxlabel(footer, fontsize=7, color="#555555")
     file = folder / OVERVIEW
