@@ -37,4 +37,5 @@ CASE = Case(
     ),
     peer="fastmcp",
     floor="floor two commits",
+    compared=("ours memory", "fastmcp", "zcp"),
 )
