@@ -403,4 +403,5 @@ async def test_a_listen_that_asks_for_tasks_is_counted_as_a_poll(autojump_clock)
         wanted = {"notifications": {"taskIds": ["a" * 32]}}
         for _ in range(2):
             client.start("subscriptions/listen", wanted)
+            await client.notification("notifications/subscriptions/acknowledged")
         assert (await refusal(client.ask("subscriptions/listen", wanted))).code == OVERLOADED
