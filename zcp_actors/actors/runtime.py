@@ -194,6 +194,7 @@ class Runtime:
         """The root ended: nobody above decides, so it is over."""
         seat.end(exit)
 
+    @trio.lowlevel.enable_ki_protection
     async def _serve(self, scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
         with scope:
             async with trio.open_nursery() as nursery:
@@ -201,6 +202,7 @@ class Runtime:
                 nursery.start_soon(self.timers.run)
                 nursery.start_soon(self._serve_root, nursery.cancel_scope, task_status)
 
+    @trio.lowlevel.enable_ki_protection
     async def _serve_root(self, services: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
         seat = self._seat
         seat.started.then(lambda _: task_status.started() if seat._status() == "running" else None)

@@ -117,6 +117,7 @@ class Seat(Host):
         return self._fate
 
     # The life of an incarnation
+    @trio.lowlevel.enable_ki_protection
     async def live(self) -> None:
         """One incarnation, from making it to its last words."""
         exit = _CANCELLED

@@ -112,6 +112,7 @@ class Timers:
             self._stale -= 1
         return heap[0][0] if heap else math.inf
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Fire what is due, for ever. Cancel it to end it."""
         self._virtual = hasattr(trio.lowlevel.current_clock(), "autojump_threshold")

@@ -5,6 +5,9 @@ Owns parked tasks and the waking of them: a job costs one reschedule, no spawn, 
 Refuses to know what a job does; what escapes from one is a bug of the runtime and ends it, loudly.
 The rule that keeps it honest: a job is bound to its worker from the step it begins to the step it ends, and only then
 does cancelling the job touch the worker's scope. A cancel that comes late finds no worker.
+
+Like every task of the runtime a worker is protected from Ctrl-C: it would be raised in the middle of a step, and be
+taken for the error of whatever ran there. trio raises it in the program's main task instead, which ends the runtime.
 """
 
 from __future__ import annotations
@@ -137,6 +140,7 @@ class Workers:
             self.spawned += 1
             own.run(self._nursery.start_soon, self._work, _Worker(job))
 
+    @trio.lowlevel.enable_ki_protection
     async def _work(self, worker: _Worker) -> None:
         """Run jobs until there are enough other workers to wait for the next."""
         worker.task = trio.lowlevel.current_task()
