@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,10 +37,11 @@ class Person:
 
     @staticmethod
     def _own_the_terminal() -> None:
-        """Without it the terminal sends no SIGINT for Ctrl-C."""
+        """Without it the terminal sends no SIGINT for Ctrl-C; and tests may run where that is ignored."""
         import fcntl
         import termios
 
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     def sees(self, text: str) -> str:

@@ -10,6 +10,14 @@ import trio
 from zcp_actors import Context, FastZCP, memory_client, open_runtime
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Python raises `KeyboardInterrupt` only where SIGINT was not ignored when it began: a job of a shell, say."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupt() -> None:
     signal.raise_signal(signal.SIGINT)
 
