@@ -7,19 +7,21 @@ wish. Refuses to know an era: `stateful_tasks` and `stateless_tasks` answer for 
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from zcp_actors.protocol.tasks import checked_seconds
+from zcp_actors.errors import InvalidParams
 
 if TYPE_CHECKING:
     from zcp_actors.wire import Model
 
 SHORTEST_POLL, LONGEST_POLL = 0.01, 3600.0
 """Seconds between two polls that a requestor may wish for: a busy loop's, and an hour."""
+
+MOST_MILLISECONDS = 2**53
+"""What a longer wish counts as: the largest whole number that every JSON parser reads alike, and a float holds."""
 
 
 @attrs.frozen
@@ -46,7 +48,12 @@ def wished(given: Model | None, after: float) -> Wish:
 
 
 def _of(given: Model | None, name: str) -> float | None:
-    return checked_seconds(None if given is None else given.get(name), math.inf, name)
+    milliseconds = None if given is None else given.get(name)
+    if milliseconds is None:
+        return None
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int) or milliseconds < 0:
+        raise InvalidParams(f"params.task.{name} must be a number of milliseconds, not {milliseconds!r}")
+    return min(milliseconds, MOST_MILLISECONDS) / 1000
 
 
 def iso(seconds: float) -> str:

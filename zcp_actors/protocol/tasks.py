@@ -15,8 +15,6 @@ from typing import Any, Literal, NamedTuple
 
 import attrs
 
-from zcp_actors.errors import InvalidParams
-
 OnRestart = Literal["resume", "fail"]
 
 
@@ -31,9 +29,6 @@ class Status(Enum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
-
-MOST_MILLISECONDS = 2**53
-"""What a longer wish counts as: the largest whole number that every JSON parser reads alike, and a float holds."""
 
 MAX_MESSAGE = 1000
 """Characters of a status message: a line or two. A whole report is a result."""
@@ -218,15 +213,6 @@ def merge(mine: Task, theirs: Task) -> Task:
     for key, outcome in theirs.answers.items():
         merged = answer(merged, key, outcome, theirs.updated)
     return merged
-
-
-def checked_seconds(milliseconds: Any, longest: float, name: str) -> float | None:
-    """A wish in milliseconds as seconds, at most `longest`. Raises `InvalidParams` for what is no such wish."""
-    if milliseconds is None:
-        return None
-    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int) or milliseconds < 0:
-        raise InvalidParams(f"params.task.{name} must be a number of milliseconds, not {milliseconds!r}")
-    return min(min(milliseconds, MOST_MILLISECONDS) / 1000, longest)
 
 
 def _with_questions(
