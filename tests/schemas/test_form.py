@@ -13,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zcp_actors.errors import SchemaError
-from zcp_actors.schemas import Field, Mismatch, apply_defaults, check_form, form_schema, form_value, unstructure
+from zcp_actors.schemas import Field, Mismatch, apply_defaults, check_form, form_of, unstructure
+
+
+def form_schema(form):
+    return form_of(form).schema
+
+
+def form_value(form, content):
+    found = form_of(form)
+    return found.value(found.answers(content))
 
 
 class Size(enum.Enum):

@@ -25,7 +25,7 @@ import attrs
 from zcp_actors.errors import INTERNAL_ERROR, InvalidParams, NotJSON, Overloaded, RPCError
 from zcp_actors.protocol import stateful_tasks, tasks
 from zcp_actors.protocol.effects import Effect, Pend, Send, Tracked, Withdraw
-from zcp_actors.protocol.serving import refused
+from zcp_actors.protocol.serving import recordable, refused
 from zcp_actors.protocol.task_wishes import wished
 from zcp_actors.wire import Response, plain, v2025_11_25
 from zcp_actors.wire.model import replaced
@@ -233,8 +233,8 @@ def recorded(method: str, outcome: Any) -> dict[str, Any]:
         outcome = RPCError(INTERNAL_ERROR, f"the client could not answer {method}")
     try:
         if isinstance(outcome, RPCError):
-            return {"error": plain({"code": outcome.code, "message": outcome.message, "data": outcome.data}, "error")}
+            return {"error": plain(recordable(outcome)["error"], "error")}
         return {"result": plain(v2025_11_25.DIALECT.to_wire(outcome), "result")}
     except NotJSON as error:
         text = f"the client's answer to {method} cannot be written: {error}"
-        return {"error": {"code": INTERNAL_ERROR, "message": text, "data": None}}
+        return recordable(RPCError(INTERNAL_ERROR, text))

@@ -375,6 +375,13 @@ def as_rpc_error(error: Exception) -> RPCError:
     )
 
 
+def recordable(outcome: Any) -> dict[str, Any]:
+    """An outcome as a journal keeps it."""
+    if isinstance(outcome, RPCError):
+        return {"error": {"code": outcome.code, "message": outcome.message, "data": outcome.data}}
+    return {"result": outcome}
+
+
 def recorded_answer(method: str, outcome: Any) -> Any:
     """A journal's outcome as what the asker gets: a result model or an exception."""
     if "error" in outcome:

@@ -15,7 +15,7 @@ import attrs
 from zcp_actors.errors import INVALID_REQUEST, InvalidParams, InvalidResult, Overloaded, RPCError
 from zcp_actors.protocol import stateful_tasks
 from zcp_actors.protocol.effects import Answer, Cancel, Effect, Send, Start, Suspend
-from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Phase, Served, Server, changes
+from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Phase, Served, Server, changes, recordable
 from zcp_actors.wire import (
     CancelledNotificationParams,
     EmptyResult,
@@ -245,10 +245,3 @@ class StatefulServer(Server):
             call.phase = Phase.ENDED
             call.open.clear()
         return [*(Cancel(call, reason) for call in errands), *super().closed(reason)]
-
-
-def recordable(outcome: Any) -> dict[str, Any]:
-    """An outcome as a journal keeps it."""
-    if isinstance(outcome, RPCError):
-        return {"error": {"code": outcome.code, "message": outcome.message, "data": outcome.data}}
-    return {"result": outcome}

@@ -13,8 +13,6 @@ from zcp_actors.schemas.form import Form as Form
 from zcp_actors.schemas.form import apply_defaults as apply_defaults
 from zcp_actors.schemas.form import check_form as check_form
 from zcp_actors.schemas.form import form_of as form_of
-from zcp_actors.schemas.form import form_schema as form_schema
-from zcp_actors.schemas.form import form_value as form_value
 from zcp_actors.schemas.mismatch import Mismatch as Mismatch
 from zcp_actors.schemas.output import output_schema as output_schema
 from zcp_actors.schemas.plain import unstructure as unstructure

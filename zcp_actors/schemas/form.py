@@ -2,14 +2,13 @@
 Forms: the flat, primitive schemas of elicitation, and the answers to them.
 
 Owns the restriction and the way from an answer to the author's type. Refuses to know who asks and who answers.
-The rule: what `form_schema` returns every client of the protocol can draw; what it cannot say is an error where the
+The rule: what `form_of` returns every client of the protocol can draw; what it cannot say is an error where the
 question is written, not a surprise where it is answered.
 Source: MCP 2025-11-25 and 2026-07-28, `ElicitRequestFormParams.requestedSchema` and `PrimitiveSchemaDefinition`.
 """
 
 from __future__ import annotations
 
-import copy
 from collections import abc
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -112,11 +111,6 @@ def _form(form: Any) -> Form:
 _settled = lru_cache(maxsize=MAX_FORMS)(_form)
 
 
-def form_schema(form: Any) -> dict[str, Any]:
-    """The restricted schema of a form, to keep. See `form_of`."""
-    return copy.deepcopy(form_of(form).schema)
-
-
 def _schema(form: Any) -> dict[str, Any]:
     if _is_approval(form):
         return {"type": "object", "properties": {}}
@@ -149,15 +143,6 @@ def check_form(schema: abc.Mapping[str, Any], content: abc.Mapping[str, Any] | N
     Raises `SchemaError` when the schema itself is unusable.
     """
     compile_schema(dict(schema), formats=True).check(dict(content or {}), "answers")
-
-
-def form_value(form: Any, content: abc.Mapping[str, Any] | None) -> Any:
-    """The answer as the author's type: an instance of the record class, the bare value, or the dict itself.
-
-    Raises `Mismatch` when the content does not fit, also where only the type can tell (an impossible date).
-    """
-    found = form_of(form)
-    return found.value(found.answers(content))
 
 
 class _FormDeriver(Deriver):
@@ -201,4 +186,4 @@ def _restricted(schema: dict[str, Any], place: str) -> dict[str, Any]:
     return {**result, "required": required} if required else result
 
 
-__all__ = ["APPROVAL", "VALUE", "Form", "apply_defaults", "check_form", "form_of", "form_schema", "form_value"]
+__all__ = ["APPROVAL", "VALUE", "Form", "apply_defaults", "check_form", "form_of"]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from zcp_actors.errors import INTERNAL_ERROR, CallEnding, CapabilityMissing, RequestTimeout, RPCError
+from zcp_actors.protocol.serving import recordable
 from zcp_actors.protocol.stateful_tasks import related
 from zcp_actors.tasks.cell import RETRY_SECONDS
 from zcp_actors.wire import to_wire, v2025_11_25
@@ -126,9 +127,9 @@ class Bringer:
         except (CapabilityMissing, CallEnding):
             return None
         except RequestTimeout as error:
-            return {"error": {"code": INTERNAL_ERROR, "message": str(error), "data": None}}
+            return recordable(RPCError(INTERNAL_ERROR, str(error)))
         except RPCError as error:
-            return {"error": {"code": error.code, "message": error.message, "data": error.data}}
+            return recordable(error)
         return {"result": unrelated(answer)}
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from zcp_actors.actors import Job
-from zcp_actors.errors import HandlerError, Overloaded, RPCError, ZCPError
+from zcp_actors.errors import INTERNAL_ERROR, HandlerError, Overloaded, RPCError, ZCPError
 from zcp_actors.protocol import tasks
-from zcp_actors.protocol.serving import Phase, Served
+from zcp_actors.protocol.serving import Phase, Served, recordable
 from zcp_actors.protocol.tasks import Origin, Status, Task
 from zcp_actors.tasks.once import is_intent
 from zcp_actors.wire import CallToolRequestParams, ClientCapabilities, Implementation, from_wire, to_wire
@@ -233,7 +233,6 @@ async def adopt(service: TaskService, task: Task, lease: Lease) -> None:
 
 
 async def _fail(service: TaskService, task: Task, lease: Lease, reason: str) -> None:
-    error = {"code": -32603, "message": reason, "data": None}
-    failed = tasks.finish(task, {"error": error}, service.store.now())
+    failed = tasks.finish(task, recordable(RPCError(INTERNAL_ERROR, reason)), service.store.now())
     if await service.store.write(failed, lease).wait():
         service.moved(f"{service.path}/{task.origin.target}", failed, task.status.value, by="recovery", reason=reason)
