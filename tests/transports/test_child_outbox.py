@@ -122,3 +122,72 @@ async def test_waiting_can_be_cancelled_without_harm(pipe):
             nursery.cancel_scope.cancel()
 
     assert reader.read(1 << 16).count(b"\n") == HIGH_WATER_LINES
+
+
+async def test_the_first_line_after_the_peer_was_heard_leaves_in_its_own_step_and_the_others_in_one_write(pipe):
+    reader, writer = pipe
+    os.set_blocking(reader.fileno(), False)
+    outbox = Outbox(writer.fileno(), "peer")
+    outbox.post(b"before")
+    assert reader.read(1 << 16) is None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(outbox.run)
+        with trio.fail_after(30):
+            await outbox.flushed()
+            assert reader.read(1 << 16) == b"before\n"
+            outbox.heard()
+            for line in (b"1", b"2", b"3"):
+                outbox.post(line)
+            assert reader.read(1 << 16) == b"1\n"
+            assert outbox.queued == 4
+            await outbox.flushed()
+            assert reader.read(1 << 16) == b"2\n3\n"
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_line_never_overtakes_those_that_wait(pipe):
+    reader, writer = pipe
+    os.set_blocking(reader.fileno(), False)
+    outbox = Outbox(writer.fileno(), "peer")
+    outbox.post(b"1")
+    outbox.heard()
+    outbox.post(b"2")
+    assert reader.read(1 << 16) is None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(outbox.run)
+        with trio.fail_after(30):
+            await outbox.flushed()
+        nursery.cancel_scope.cancel()
+    assert reader.read(1 << 16) == b"1\n2\n"
+
+
+@pytest.mark.parametrize("taken", range(1, 5))
+async def test_what_a_socket_did_not_take_of_a_line_goes_before_the_next_one(pipe, monkeypatch, taken):
+    reader, writer = pipe
+    outbox = Outbox(writer.fileno(), "peer")
+    with monkeypatch.context() as patch:
+        write = os.write
+        patch.setattr("os.write", lambda fd, data: write(fd, data[:taken]))
+        outbox.heard()
+        outbox.post(b"abc")
+    outbox.post(b"d")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(outbox.run)
+        with trio.fail_after(30):
+            await outbox.flushed()
+        nursery.cancel_scope.cancel()
+    assert reader.read(1 << 16) == b"abc\nd\n"
+
+
+async def test_a_reader_that_left_before_a_line_could_leave_at_once_is_told_by_the_writer(pipe):
+    reader, writer = pipe
+    lost = []
+    outbox = Outbox(writer.fileno(), "peer", on_lost=lambda: lost.append(1))
+    reader.close()
+    outbox.heard()
+    outbox.post(b"x")
+    assert not lost
+    with trio.fail_after(30):
+        await outbox.run()
+    assert lost == [1]
+    assert "reads no more" in str(outbox.lost)

@@ -2,8 +2,10 @@
 The lines that wait to be written to one peer, and the one task that writes them.
 
 Owns a file descriptor's writing side. Refuses to know what a line means and who reads it.
-The rules: `post` is one synchronous step; everything queued meanwhile leaves in one write; the queue is bounded;
-after the first failure nothing is accepted any more, so a peer never sees a line with a hole before it.
+The rules: `post` is one synchronous step; what is queued leaves in one write; the queue is bounded; after the first
+failure nothing is accepted any more, so a peer never sees a line with a hole before it.
+One line may leave in the step that posts it, without waking the writer: when nothing waits before it, and the peer has
+been heard since the last such line. So an answer is not delayed, and a hundred answers are still one write.
 """
 
 from __future__ import annotations
@@ -34,6 +36,10 @@ BATCH_BYTES = 256 * 1024
 """The most that is joined for one write: it bounds the copy, so a long queue does not stall the loop."""
 
 
+AT_ONCE_BYTES = 4096
+"""The longest line that leaves in the step that posts it: an empty pipe takes it whole, and so does a socket."""
+
+
 def _ignore() -> None:
     pass
 
@@ -51,6 +57,7 @@ class Outbox:
         self._bytes = 0
         self._lines = 0
         self._lost: ConnectionLost | None = None
+        self._at_once = False
         self._work = trio.lowlevel.ParkingLot()
         self._progress = trio.lowlevel.ParkingLot()
 
@@ -70,12 +77,24 @@ class Outbox:
         Raises `ConnectionLost` when the peer is gone, or so far behind that it must be taken for gone.
         """
         self._require_peer()
+        if self._at_once:
+            self._at_once = False
+            if not self._lines and len(line) < AT_ONCE_BYTES:
+                left = self._write_now(line)
+                if left is None:
+                    return
+                line = left
         self._queue.append(line)
         self._bytes += len(line) + 1
         self._lines += 1
         if self._bytes > HARD_LIMIT_BYTES or self._lines > HARD_LIMIT_LINES:
             raise self._overflow()
-        self._work.unpark()
+        if len(self._queue) == 1:
+            self._work.unpark()
+
+    def heard(self) -> None:
+        """The peer has said something, so it is awake: the next line may leave at once."""
+        self._at_once = self._pollable
 
     @property
     def full(self) -> bool:
@@ -126,6 +145,14 @@ class Outbox:
         """Accept nothing more and forget what is queued. Call it before closing the fd."""
         if self._lost is None:
             self._end(ConnectionLost(f"the connection to {self._peer} was closed"))
+
+    def _write_now(self, line: bytes) -> bytes | None:
+        """Write what the system takes of this line; return the rest, or None. An error is the writer's to meet."""
+        try:
+            written = os.write(self._fd, line + b"\n")
+        except OSError:
+            return line
+        return line[written:] if written <= len(line) else None
 
     def _take(self) -> tuple[bytes, int]:
         size = count = 0

@@ -32,6 +32,10 @@ class Pipe:
         """Queue one line, without its newline. Never waits. Raises `ConnectionLost`."""
         self._outbox.post(line)
 
+    def heard(self) -> None:
+        """Lines have come: the next one that is posted may leave at once."""
+        self._outbox.heard()
+
     @property
     def full(self) -> bool:
         """More than the high-water mark is queued."""

@@ -65,15 +65,19 @@ class LineConnection:
         `wait_for_room` reads no more than can be answered: for the serving side only, or two full pipes wait for each
         other.
         """
-        async for line in inlet:
+        while lines := await inlet.receive():
+            self._pipe.heard()
             if wait_for_room:
                 await self._pipe.room()
-            if self._tap is not None and isinstance(line, bytes):
-                self._tap("in", line)
-            try:
-                session.feed(self._message(line))
-            except InvalidMessage as error:
-                session.refuse(error)
+            for line in lines:
+                if wait_for_room and self._pipe.full:
+                    await self._pipe.room()
+                if self._tap is not None and isinstance(line, bytes):
+                    self._tap("in", line)
+                try:
+                    session.feed(self._message(line))
+                except InvalidMessage as error:
+                    session.refuse(error)
 
     def _message(self, line: bytes | InvalidMessage) -> Message:
         if isinstance(line, InvalidMessage):
