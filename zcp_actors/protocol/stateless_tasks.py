@@ -48,10 +48,15 @@ def declared(capabilities: ClientCapabilities | None) -> bool:
     return capabilities is not None and TASKS_EXTENSION in (capabilities.extensions or {})
 
 
+def status(task: Task) -> str:
+    """The word of this generation."""
+    return "working" if task.status is Status.QUEUED else task.status.value
+
+
 def _fields(task: Task) -> dict[str, Any]:
     return {
         "task_id": task.id,
-        "status": "working" if task.status is Status.QUEUED else task.status.value,
+        "status": status(task),
         "status_message": task.message,
         "created_at": iso(task.created),
         "last_updated_at": iso(task.updated),
@@ -62,7 +67,7 @@ def _fields(task: Task) -> dict[str, Any]:
 
 def visible(task: Task) -> tuple[Any, ...]:
     """What a client is told of when it changes."""
-    return _fields(task)["status"], task.message, tuple(task.questions)
+    return status(task), task.message, tuple(task.questions)
 
 
 def created(task: Task) -> Model:

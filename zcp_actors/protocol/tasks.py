@@ -15,6 +15,8 @@ from typing import Any, Literal, NamedTuple
 
 import attrs
 
+from zcp_actors.wire.model import replaced
+
 OnRestart = Literal["resume", "fail"]
 
 
@@ -33,7 +35,8 @@ class Status(Enum):
 MAX_MESSAGE = 1000
 """Characters of a status message: a line or two. A whole report is a result."""
 
-TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+TERMINAL = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+"""A tuple: to find a status by what it is costs less than to hash it."""
 
 
 class Place(NamedTuple):
@@ -146,7 +149,7 @@ class Task:
 
 def stored(task: Task) -> Task:
     """The record as a store has it that took this one."""
-    return attrs.evolve(task, revision=task.revision + 1)
+    return replaced(task, revision=task.revision + 1)
 
 
 def begin(task: Task, now: float) -> Task:
@@ -170,7 +173,7 @@ def answer(task: Task, key: str, outcome: dict[str, Any], now: float) -> Task:
 
 def take(task: Task, key: str) -> Task:
     """The run has the answer, and its journal too: the record needs it no longer."""
-    return attrs.evolve(task, answers=_without(task.answers, key)) if key in task.answers else task
+    return replaced(task, answers=_without(task.answers, key)) if key in task.answers else task
 
 
 def withdraw(task: Task, key: str, now: float) -> Task:
@@ -209,7 +212,7 @@ def merge(mine: Task, theirs: Task) -> Task:
     """
     if theirs.ended:
         return theirs
-    merged = attrs.evolve(mine, revision=theirs.revision)
+    merged = replaced(mine, revision=theirs.revision)
     for key, outcome in theirs.answers.items():
         merged = answer(merged, key, outcome, theirs.updated)
     return merged
@@ -225,7 +228,7 @@ def _with_questions(
 def _moved(task: Task, now: float, **changes: Any) -> Task:
     if "message" in changes:
         changes["message"] = _cut(changes["message"])
-    return attrs.evolve(task, updated=max(now, task.updated), **changes)
+    return replaced(task, updated=max(now, task.updated), **changes)
 
 
 def _cut(message: str | None) -> str | None:

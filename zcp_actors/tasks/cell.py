@@ -13,7 +13,6 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import trio
 
 from zcp_actors.actors import Cell, Reply, settle
@@ -31,6 +30,7 @@ from zcp_actors.tasks.once import TaskOnce
 from zcp_actors.tasks.task_spans import TaskSpans
 from zcp_actors.tasks.writes import Rereading, Write
 from zcp_actors.wire import to_wire
+from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
     from zcp_actors.actors import Timer
@@ -343,7 +343,7 @@ class TaskCell(Cell[Any]):
         """
         write = self._next if self._dirty else self._flight
         if self._leaving or write is None:
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint_if_cancelled()
             return not self._leaving
         reply: Reply[bool] = Reply()
         write.waiting.append(reply)
@@ -402,8 +402,10 @@ class TaskCell(Cell[Any]):
         stored = tasks.stored(write.task)
         if self.saved.revision < stored.revision:  # else something newer was heard first
             self.saved = stored
-        if self.task.revision < stored.revision:
-            self.task = attrs.evolve(self.task, revision=stored.revision)
+        if self.task is write.task:
+            self.task = stored
+        elif self.task.revision < stored.revision:
+            self.task = replaced(self.task, revision=stored.revision)
         for act in write.then:
             act()
         write.settle(stored=True)

@@ -15,14 +15,14 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
-import attrs
 import trio
 
 from zcp_actors.actors import Reply
-from zcp_actors.protocol.tasks import Lease, Place, Task
+from zcp_actors.protocol.tasks import Lease, Place, Task, stored
 from zcp_actors.tasks import audience
 from zcp_actors.tasks.audience import LEASE_SECONDS, MAX_HANDLES, Audience
 from zcp_actors.tasks.shelf import Row, Shelf
+from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -93,13 +93,12 @@ class MemoryTaskStore:
         await self._step()
         now = self.now()
         place = task.place
-        open_ones = sum(row.living(now) for row in self._shelf.open_of(place.app, place.principal))
-        if open_ones >= max_open:
+        if self._is_full(place.app, place.principal, max_open, now):
             raise audience.too_many_open(max_open, place.app)
         if self._shelf.get(place) is not None:
             raise audience.exists_already(place)
         self._make_room()
-        kept = attrs.evolve(task, revision=1)
+        kept = replaced(task, revision=1)
         self._shelf.add(Row(kept, owner, 1, now + self.lease, texts))
         self._audience.tell(place, kept)
         return Lease(place, owner, 1)
@@ -123,7 +122,7 @@ class MemoryTaskStore:
         if row is None or not allowed or (lease is not None and not self._holds(row, lease)):
             reply.set(False)
             return reply
-        self._shelf.replace(row, attrs.evolve(task, revision=task.revision + 1))
+        self._shelf.replace(row, stored(task))
         for key, value in written.items():
             if value is None:
                 row.entries.pop(key, None)
@@ -170,7 +169,7 @@ class MemoryTaskStore:
             row = self._shelf.get(lease.place)
             if row is not None and (row.owner, row.fence) == (lease.owner, lease.fence):
                 row.owner = None
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
 
     def keep(self, owner: str, lost: Callable[[Collection[Place]], None]) -> MemoryKeeping:
         """See `ports.TaskStore`. Nothing can come between: `lost` is never called.
@@ -219,7 +218,7 @@ class MemoryTaskStore:
         """See `ports.TaskStore`. On cancel: forgotten all the same."""
         self._check()
         self._handles.pop((host, id), None)
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
 
     # ---- steps
     def _check(self) -> None:
@@ -227,10 +226,9 @@ class MemoryTaskStore:
             raise audience.not_open(NAME)
 
     async def _step(self) -> None:
-        """A checkpoint before the step, so that whoever is cancelled has done nothing."""
+        """Whoever is cancelled has done nothing. Nobody else is waited for, so nobody is given way to."""
         self._check()
-        await trio.lowlevel.checkpoint()
-        self._check()
+        await trio.lowlevel.checkpoint_if_cancelled()
 
     def _living(self, place: Place) -> Row | None:
         row = self._shelf.get(place)
@@ -245,9 +243,15 @@ class MemoryTaskStore:
 
     def _claimed(self, row: Row, owner: str) -> tuple[Task, Lease]:
         row.owner, row.fence, row.until = owner, row.fence + 1, self.now() + self.lease
-        self._shelf.replace(row, attrs.evolve(row.task, revision=row.task.revision + 1))
+        self._shelf.replace(row, stored(row.task))
         self._audience.tell(row.task.place, row.task)
         return row.task, Lease(row.task.place, owner, row.fence)
+
+    def _is_full(self, app: str, principal: str, max_open: int, now: float) -> bool:
+        """What has expired and is not swept yet does not count; it is looked for only where it matters."""
+        if self._shelf.count_open(app, principal) < max_open:
+            return False
+        return sum(row.living(now) for row in self._shelf.open_of(app, principal)) >= max_open
 
     def _make_room(self) -> None:
         if len(self._shelf) >= self._max_tasks:

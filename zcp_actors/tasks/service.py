@@ -234,7 +234,7 @@ class TaskService:
         cell = self.cells.get(place)
         if cell is None or cell.leaving or self.store.durable:
             return await self.store.read(place)  # type: ignore[no-any-return]
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         expires = cell.saved.expires
         return cell.saved if expires is None or self.store.now() < expires else None
 

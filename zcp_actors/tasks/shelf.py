@@ -88,6 +88,10 @@ class Shelf:
         """The rows of an app that have not ended, oldest first."""
         yield from tuple(self._open.get(app, {}).values())
 
+    def count_open(self, app: str, principal: str) -> int:
+        """How many rows of one principal have not ended, those that have expired included."""
+        return len(self._open_of.get((app, principal), ()))
+
     def open_of(self, app: str, principal: str) -> Iterator[Row]:
         """The rows of one principal that have not ended."""
         yield from self._open_of.get((app, principal), {}).values()
