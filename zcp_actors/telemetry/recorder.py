@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import TracerProvider
+    from opentelemetry.trace import Tracer, TracerProvider
 
     from zcp_actors.ports import Span
     from zcp_actors.telemetry.propagation import Trust
@@ -66,7 +66,7 @@ class Telemetry:
         self.tracer_provider = tracer_provider or otel_trace.get_tracer_provider()
         self.meter_provider = meter_provider or otel_metrics.get_meter_provider()
         self.enabled = is_real(self.tracer_provider) or is_real(self.meter_provider)
-        tracer = self.tracer_provider.get_tracer(SCOPE, VERSION)
+        tracer = lightened(self.tracer_provider.get_tracer(SCOPE, VERSION))
         clock = clock or Clock()
         meter = self.meter_provider.get_meter(SCOPE, VERSION)
         self._metrics = Metrics(meter, clock, live=is_real(self.meter_provider))
@@ -121,6 +121,17 @@ class Telemetry:
         if subject == "task":
             return self._tasks.following(path)
         return self._requests.waiting(path) if subject == "question" else self._sessions.following(path)
+
+
+def lightened(tracer: Tracer) -> Tracer:
+    """The tracer at a lower price, where there is one. An SDK is only looked at where its tracer is here already."""
+    if type(tracer).__module__ != "opentelemetry.sdk.trace":
+        return tracer
+    try:
+        from zcp_actors.telemetry.light_span import light
+    except ImportError:  # another version of the SDK: what it has is as good, and slower
+        return tracer
+    return light(tracer)
 
 
 def is_real(provider: Any) -> bool:

@@ -65,8 +65,8 @@ class Followed:
 
     def _add(self, told: dict[str, Any]) -> None:
         self.more = True
+        self.span.set_attributes(told)  # first: the span may not have made its own of the others yet
         self.attributes.update(told)
-        self.span.set_attributes(told)
 
     def carried(self, meta: Mapping[str, Any] | None) -> dict[str, Any]:
         """See `ports.Span`."""

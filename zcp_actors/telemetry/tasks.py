@@ -148,8 +148,8 @@ class Tasks:
             task.span.set_status(StatusCode.ERROR, self._drawing.description({"message": facts.get("reason")}))
         if self._drawing.content and facts.get("reason"):
             told[names.TASK_REASON] = str(facts["reason"])
-        task.attributes.update(told)
         task.span.set_attributes(told)
+        task.attributes.update(told)
         task.ended = True
         task.span.end(at)
 

@@ -1,0 +1,180 @@
+"""
+Spans of the SDK that are made at a third of its cost.
+
+Owns one difference to the SDK's own span: what nobody asks of most spans in the program's time (attributes bounded and
+cleaned, lists of events and links) is made when somebody asks, which is an exporter in its thread; and what is exported
+is the span itself, which nobody can change any more, in place of a copy.
+Refuses to know better: everything else is the SDK's, by inheritance, and a tracer of another kind, or of an SDK whose
+spans have other parts than the known ones, is left as it is.
+"""
+
+# ruff: noqa: SLF001 - a span of the SDK can only be made, and ended, with what the SDK keeps to itself
+
+from __future__ import annotations
+
+from threading import Lock
+from time import time_ns
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from opentelemetry import trace
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.trace import Span, Tracer, _Span
+from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_OFF, DEFAULT_ON
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Link
+    from opentelemetry.util.types import AttributeValue
+
+TRACER_PARTS: Final = frozenset({
+    "_instrumentation_scope", "_span_limits", "_tracer_config", "_tracer_metrics", "id_generator",
+    "instrumentation_info", "resource", "sampler", "span_processor",
+})  # fmt: skip
+SPAN_PARTS: Final = frozenset({
+    "_attributes", "_context", "_end_time", "_events", "_instrumentation_info", "_instrumentation_scope", "_kind",
+    "_limits", "_links", "_lock", "_name", "_parent", "_record_end_metrics", "_record_exception", "_resource",
+    "_sampler", "_set_status_on_exception", "_span_processor", "_start_time", "_status", "_trace_config",
+})  # fmt: skip
+"""What a tracer and a span of the SDK hold; `LightSpan` has it at once, as a default, or when it is asked for."""
+
+RULES: Final = {
+    id(ALWAYS_ON): (True, True, True),
+    id(ALWAYS_OFF): (False, False, False),
+    id(DEFAULT_ON): (True, True, False),
+    id(DEFAULT_OFF): (False, True, False),
+}
+"""What the SDK's constant samplers decide of a span with no parent, with a sampled one, and with one that is not; they
+add nothing to it. Others are asked."""
+
+FLAGS: Final = tuple(map(TraceFlags, range(4)))
+"""By their bits: sampled, and of a random trace id."""
+
+
+class LightSpan(Span):
+    """One span. Made by a `LightTracer`, which sets what is no default."""
+
+    _told: Mapping[str, AttributeValue] | None
+    """The attributes it began with. Whoever gave them changes them no more, but through the span."""
+    _trace_config = None
+    _record_end_metrics = None
+    _end_time = None
+    _record_exception = True
+    _set_status_on_exception = True
+    _status = Status(StatusCode.UNSET)
+
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is not there yet. Two threads may come at once: the first to set it wins for both.
+        make = LATE.get(name)
+        if make is None:
+            raise AttributeError(f"{type(self).__name__} has no {name}")
+        return self.__dict__.setdefault(name, make(self))
+
+    def get_span_context(self) -> SpanContext:
+        """See `opentelemetry.trace.Span`."""
+        return self._context  # type: ignore[return-value]
+
+    def end(self, end_time: int | None = None) -> None:
+        """See `opentelemetry.trace.Span`."""
+        with self._lock:
+            ended = self._end_time is not None
+            if not ended:
+                self._end_time = time_ns() if end_time is None else end_time
+        if ended:
+            super().end(end_time)  # which says what is wrong with that
+            return
+        made = self.__dict__.get("_attributes")
+        if made is not None:
+            made._immutable = True
+        processor = self._span_processor
+        processor._on_ending(self)
+        processor.on_end(self)
+
+    def _bounded(self) -> BoundedAttributes:
+        limits = self._limits
+        return BoundedAttributes(
+            limits.max_span_attributes,
+            self._told,
+            immutable=self._end_time is not None,
+            max_value_len=limits.max_span_attribute_length,
+        )
+
+
+LATE: Final[dict[str, Callable[[Any], Any]]] = {
+    "_attributes": LightSpan._bounded,
+    "_events": LightSpan._new_events,
+    "_links": lambda span: span._new_links(()),
+}
+"""How what is not made at once is made."""
+
+
+class LightTracer:
+    """A tracer of the SDK, as far as a recorder needs one. It decides, numbers and reports spans as that one does."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    def start_span(  # noqa: PLR0917 - the API's own
+        self,
+        name: str,
+        context: Context,
+        kind: SpanKind,
+        attributes: dict[str, Any],
+        links: Sequence[Link],
+        start_time: int,
+    ) -> trace.Span:
+        """See `opentelemetry.trace.Tracer`. The attributes are changed no more, but through the span."""
+        tracer = self._tracer
+        parent: Any = trace.get_current_span(context).get_span_context()
+        if type(parent) is not SpanContext or not tracer._is_enabled():
+            return tracer.start_span(name, context, kind, attributes, links, start_time)
+        ids = tracer.id_generator
+        # By position: each property of a span's context costs a call.
+        trace_id, _, _, flags, said, is_valid = parent
+        state: TraceState | None = said
+        if is_valid:
+            random = flags & TraceFlags.RANDOM_TRACE_ID
+        else:
+            parent, state, trace_id = None, None, ids.generate_trace_id()
+            random = TraceFlags.RANDOM_TRACE_ID if ids.is_trace_id_random() else 0
+        rule = RULES.get(id(tracer.sampler))
+        if rule is not None:
+            sampled = recording = rule[0 if parent is None else 1 if flags & TraceFlags.SAMPLED else 2]
+        else:
+            judged: Any = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, links)
+            sampled, recording, state = judged.decision.is_sampled(), judged.decision.is_recording(), judged.trace_state
+            attributes = dict(judged.attributes or ())
+        at = SpanContext(
+            trace_id, ids.generate_span_id(), is_remote=False, trace_flags=FLAGS[sampled | random], trace_state=state
+        )
+        if not recording:
+            return NonRecordingSpan(at)
+        span = self._made(name, at, parent, kind)
+        span._told, span._start_time = attributes, start_time
+        if links:
+            span._links = span._new_links(links)
+        tracer.span_processor.on_start(span, parent_context=context)
+        return span
+
+    def _made(self, name: str, at: SpanContext, parent: SpanContext | None, kind: SpanKind) -> LightSpan:
+        tracer = self._tracer
+        span = object.__new__(LightSpan)  # past the SDK's way, which makes all parts
+        span._name, span._context, span._parent, span._kind, span._lock = name, at, parent, kind, Lock()
+        span._span_processor, span._sampler, span._resource = tracer.span_processor, tracer.sampler, tracer.resource
+        span._instrumentation_info, span._limits = tracer.instrumentation_info, tracer._span_limits
+        span._instrumentation_scope = tracer._instrumentation_scope
+        return span
+
+
+def light(tracer: trace.Tracer) -> trace.Tracer:
+    """The same tracer at a lower price, if it is one of the SDK's whose parts are the known ones; else itself."""
+    if type(tracer) is not Tracer or set(vars(tracer)) != TRACER_PARTS:
+        return tracer
+    if type(tracer._tracer_metrics) is not NoOpTracerMetrics:
+        return tracer
+    nothing = SpanContext(0, 0, is_remote=False)
+    known = set(vars(_Span("", nothing, resource=tracer.resource))) == SPAN_PARTS
+    return cast("trace.Tracer", LightTracer(tracer)) if known else tracer
