@@ -74,6 +74,8 @@ class Runtime:
         self.context.run(_current.set, self)
         self.timers = Timers(self.context)
         self.workers = Workers(self.context)
+        self.turn_to_end = trio.Lock()
+        """Who holds it may ask for a wave of endings; see `ending`."""
         self.root: Ref[Any] = Ref(name, None, self)
         self._serial = itertools.count(1)
         self._seat: Seat
