@@ -18,6 +18,7 @@ from zcp_actors.actors.ref import Ref
 from zcp_actors.actors.registry import Registry
 from zcp_actors.actors.reply import Reply, askers, settle
 from zcp_actors.actors.runtime import Runtime, current_runtime, open_runtime
+from zcp_actors.actors.standing import StandingJob
 from zcp_actors.actors.strategy import Child, Limit, Restart, Strategy
 from zcp_actors.actors.supervisor import Supervisor
 from zcp_actors.actors.timers import Timer, Timers
@@ -41,6 +42,7 @@ __all__ = [
     "Reply",
     "Restart",
     "Runtime",
+    "StandingJob",
     "Strategy",
     "Supervisor",
     "Timer",

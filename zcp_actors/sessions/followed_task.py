@@ -129,7 +129,6 @@ class FollowedTask:
     timer: Timer | None = None
     span: Span | None = None
     """How a recorder follows the wait for it."""
-    _woken: trio.Event = attrs.Factory(trio.Event)
 
     @property
     def id(self) -> str:
@@ -214,11 +213,5 @@ class FollowedTask:
         """Look again; poll not later than at this time."""
         if at is not None:
             self.due = min(self.due, at)
-        self._woken.set()
-
-    async def pause(self) -> None:
-        """Until it is due for a poll, or over."""
-        while not self.over and (left := self.due - trio.current_time()) > 0:
-            self._woken = trio.Event()
-            with trio.move_on_after(left):
-                await self._woken.wait()
+        if self.following is not None:
+            self.following.heed()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from zcp_actors.actors import Job
+from zcp_actors.actors import Job, StandingJob
 from zcp_actors.errors import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
@@ -67,13 +67,13 @@ class Retries:
         await self._session.ready(math.inf)
 
 
-class TaskJob(Job):
-    """Something that is done about one task."""
+class AboutTask:
+    """What the jobs about one task have in common; each has the two as slots."""
 
-    __slots__ = ("task", "watch")
+    __slots__ = ()
 
-    def __init__(self, watch: TaskWatch, task: FollowedTask) -> None:
-        self.watch, self.task = watch, task
+    watch: TaskWatch
+    task: FollowedTask
 
     @property
     def name(self) -> str:
@@ -85,22 +85,30 @@ class TaskJob(Job):
         return f"{self.task.target or 'task'} · {self.task.view.status}"
 
 
-class Following(TaskJob):
-    """Poll a task until it has ended, over as many connections as it takes."""
+class TaskJob(AboutTask, Job):
+    """Something that is done about one task."""
 
-    __slots__ = ()
+    __slots__ = ("task", "watch")
+
+    def __init__(self, watch: TaskWatch, task: FollowedTask) -> None:
+        self.watch, self.task = watch, task
+
+
+class Following(AboutTask, StandingJob):
+    """Poll a task when it is due, over as many connections as it takes. Until it has ended, another one follows."""
+
+    __slots__ = ("task", "watch")
+
+    def __init__(self, watch: TaskWatch, task: FollowedTask) -> None:
+        self.watch, self.task = watch, task
 
     async def run(self) -> None:
-        """Poll when it is due."""
+        """Poll, unless it was heard of meanwhile."""
         retries = Retries(self.watch.session)
         try:
-            while not self.task.over:
-                await self.task.pause()
-                if self.task.over:
-                    break
+            while not self.task.over and self.task.due <= trio.current_time():
                 try:
                     await self.watch.poll(self.task)
-                    retries.count = 0
                 except ZCPError as error:
                     await retries.after(error)
         except ZCPError as error:
@@ -108,9 +116,19 @@ class Following(TaskJob):
         if self.watch.is_gone(self.task):
             await forget(self.watch.session, self.task)
 
+    def heed(self) -> None:
+        """The task is over, or due earlier than it was."""
+        if not self.task.over:
+            self.due_by(self.task.due)
+        elif self.stands:
+            self.leave()
+            self.watch.forget(self.task)
+
     def ended(self, exit: Exit) -> None:
-        """It is followed no more."""
+        """The next one takes its place, or it is followed no more."""
         self.task.following = None
+        if exit.kind == "normal" and not self.task.over and self.watch.session.me.status == "running":
+            self.watch.go_on(self.task)
 
 
 class Fetching(TaskJob):

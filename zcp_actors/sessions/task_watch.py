@@ -8,7 +8,6 @@ and its end is known. Refuses to know what a task is for. What a poll costs is t
 
 from __future__ import annotations
 
-import itertools
 import logging
 import secrets
 from collections import deque
@@ -26,6 +25,7 @@ from zcp_actors.sessions.task_wire import Heard, wire_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextvars import Context
 
     from zcp_actors.actors import Job
     from zcp_actors.protocol.asking import Sent
@@ -59,14 +59,18 @@ class TaskWatch:
         self.listener: Listener | None = None
         self.check: Callable[[str, Any], None] | None = None
         """Raises `InvalidResult` for a tool's result that is not what the server promised."""
-        self._strangers: deque[int] = deque(maxlen=MAX_STRANGERS)
+        self._strangers: deque[int] | None = None
         """Hashes of ids that were told of before they were followed: a task may change before its maker has run on."""
         self._closed: ZCPError | None = None
         """What ended the session."""
-        self._numbers = itertools.count(1)
+        self._begun = 0
 
     def __len__(self) -> int:
         return len(self.tasks)
+
+    def _number(self) -> int:
+        self._begun += 1
+        return self._begun
 
     # -------------------------------------------------------------------------------------------- the table
     def ensure_room(self) -> None:
@@ -94,7 +98,7 @@ class TaskWatch:
         known = not saved and (not view.ended or wire_of(self.session).fetches)
         if not known:
             view = with_status(view, "working")
-        return self._follow(FollowedTask(view, origin, next(self._numbers), wished, known=known, saved=saved))
+        return self._follow(FollowedTask(view, origin, self._number(), wished, known=known, saved=saved))
 
     def _follow(self, task: FollowedTask) -> FollowedTask:
         if self._closed is not None:
@@ -104,25 +108,32 @@ class TaskWatch:
         if task.view.ended:
             self._ended(task)
             return task
-        soon = not task.known or task.view.status == "input_required" or hash(task.id) in self._strangers
+        soon = not task.known or task.view.status == "input_required" or hash(task.id) in (self._strangers or ())
         task.due = trio.current_time() + (0.0 if soon else task.interval(told=False))
         if self.session.spans is not None:
             task.span = self.session.spans.follows(task.id, task.origin.method, task.target)
-        task.following = Following(self, task)
-        self._work(task, task.following)
+        self.go_on(task)
         self.live[task.id] = None
         self._retune()
         return task
 
+    def go_on(self, task: FollowedTask) -> None:
+        """Poll it when it is due."""
+        task.following = Following(self, task)
+        task.following.stand(self.session, task.due, self._context(task))
+
     def _work(self, task: FollowedTask, job: Job) -> None:
         """Let a job ask something about this task."""
-        self.session.submit(job, None if task.span is None else task.span.within(self.session.runtime.context))
+        self.session.submit(job, self._context(task))
+
+    def _context(self, task: FollowedTask) -> Context | None:
+        return None if task.span is None else task.span.within(self.session.runtime.context)
 
     def done(self, outcome: Any, origin: Sent, ttl: int | None) -> FollowedTask:
         """The server answered at once: a task that has ended, under a name of ours. Raises `Overloaded`."""
         self.ensure_room()
         view = ended_view(f"local-{secrets.token_urlsafe(16)}", "completed", ttl)
-        task = FollowedTask(view, origin, next(self._numbers), local=True, outcome=outcome)
+        task = FollowedTask(view, origin, self._number(), local=True, outcome=outcome)
         self.tasks[task.id] = task
         self._ended(task)
         return task
@@ -186,6 +197,8 @@ class TaskWatch:
         """The server tells of a task by itself."""
         task = self.tasks.get(params.task_id)
         if task is None:
+            if self._strangers is None:
+                self._strangers = deque(maxlen=MAX_STRANGERS)
             self._strangers.append(hash(params.task_id))
             return
         if task.over:
@@ -241,6 +254,9 @@ class TaskWatch:
 
     def _expire(self, task: FollowedTask) -> None:
         self.drop(task)
+        self._forget(task)
+
+    def _forget(self, task: FollowedTask) -> None:
         if task.saved and self.session.me.status == "running":
             self._work(task, Forgetting(self, task))
 
@@ -363,6 +379,11 @@ class TaskWatch:
         """There is nothing to come back for."""
         unknown = isinstance(task.lost, RPCError) and task.lost.code == INVALID_PARAMS
         return unknown or task.view.status == "cancelled"
+
+    def forget(self, task: FollowedTask) -> None:
+        """Let go of its handle, if there is nothing to come back for."""
+        if self.is_gone(task):
+            self._forget(task)
 
     def _retune(self) -> None:
         """Let the server tell of the tasks that are followed, where it can."""
