@@ -133,10 +133,10 @@ class App(Protocol):
     instructions: str | None
 
     def implementation(self) -> Any:
-        """Who serves: an `Implementation` model (name, version, title, icons, website)."""
+        """Who serves: an `Implementation` model (name, version, title, icons, website), made for whoever asks."""
 
     def capabilities(self) -> Any:
-        """What is served, as a `ServerCapabilities` model."""
+        """What is served, as a `ServerCapabilities` model, made for whoever asks: a client in process gets that."""
 
     async def handle(self, context: Any, method: str, params: Any) -> Any:
         """Serve one request; return its result model. Raise `RPCError` to answer with an error.

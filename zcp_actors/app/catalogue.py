@@ -26,40 +26,53 @@ NAMES_SHOWN = 5
 """How many known names an error lists: enough to notice a typing error, few enough to stay one line."""
 
 
+class Listening:
+    """One who is told of changes, until he is called: every session of the app has one of these."""
+
+    __slots__ = ("home", "listener", "listeners")
+
+    def __init__(self, listeners: Listeners, listener: Callable[[Changed], None]) -> None:
+        self.listeners, self.listener, self.home = listeners, listener, _current_run()
+
+    def __call__(self) -> None:
+        """Tell him no more. Idempotent."""
+        self.listeners.forget(self)
+
+
 class Listeners:
     """Those who are told of changes. Safe to call from any thread."""
 
     def __init__(self) -> None:
-        self._listeners: dict[object, tuple[Callable[[Changed], None], trio.lowlevel.TrioToken | None]] = {}
+        self._listeners: dict[Listening, None] = {}
 
     def add(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Call `listener` with every change, in this trio run, until the returned function is called."""
-        key = object()
-        self._listeners[key] = (listener, _current_run())
+        listening = Listening(self, listener)
+        self._listeners[listening] = None
+        return listening
 
-        def forget() -> None:
-            self._listeners.pop(key, None)
-
-        return forget
+    def forget(self, listening: Listening) -> None:
+        """Tell this one no more."""
+        self._listeners.pop(listening, None)
 
     def announce(self, change: Changed) -> None:
         """Tell everybody. A listener of another thread's trio run hears of it there, in order."""
         here = _current_run()
-        for key, (listener, home) in list(self._listeners.items()):
-            if home is None or home is here:
-                listener(change)
+        for listening in list(self._listeners):
+            if listening.home is None or listening.home is here:
+                listening.listener(change)
             else:
-                self._pass_on(key, home, change)
+                self._pass_on(listening, listening.home, change)
 
-    def _pass_on(self, key: object, home: trio.lowlevel.TrioToken, change: Changed) -> None:
+    def _pass_on(self, listening: Listening, home: trio.lowlevel.TrioToken, change: Changed) -> None:
         def tell() -> None:
-            if known := self._listeners.get(key):
-                known[0](change)
+            if listening in self._listeners:
+                listening.listener(change)
 
         try:
             home.run_sync_soon(tell)
         except trio.RunFinishedError:
-            self._listeners.pop(key, None)
+            self.forget(listening)
 
 
 class Catalogue(Generic[Entry]):

@@ -42,7 +42,8 @@ class Desk:
         self.human, self.owed = Stopwatch(), Stopwatch()
         """The time during which a person is asked, and during which we owe the server any answer."""
         self._pending: dict[int, PendingRequest] = {}
-        self._turn: deque[PendingRequest] = deque()
+        self._turn: deque[PendingRequest] | None = None
+        """Those that wait for their turn; there is no queue before there is one to wait."""
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -75,12 +76,14 @@ class Desk:
 
     def _schedule(self, pending: PendingRequest) -> None:
         policy = self.ledger.policy
-        waiting = len(self._pending) - 1 if pending.waits_by_itself else len(self._turn)
+        waiting = len(self._pending) - 1 if pending.waits_by_itself else len(self._turn or ())
         room = policy.max_queued > waiting if pending.waits_by_itself else policy.max_in_flight > self.ledger.in_flight
         if room:
             self._begin(pending)
         elif waiting < policy.max_queued:
             pending.move(Status.QUEUED)
+            if self._turn is None:
+                self._turn = deque()
             self._turn.append(pending)
         else:
             pending.refuse(Overloaded(f"{policy.max_queued} questions of this server already wait here"))
@@ -100,7 +103,7 @@ class Desk:
         if worked:
             self.ledger.in_flight -= 1
             self._next_turn()
-        elif pending in self._turn:
+        elif self._turn and pending in self._turn:
             self._turn.remove(pending)
         self.session.answered(pending.question, outcome)
 

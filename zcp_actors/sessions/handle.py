@@ -57,9 +57,11 @@ class ServerHandle:
     def call_state(self, runtime: Any) -> CallState:
         """What the states of this app's calls are sealed with. It may read the key file: make one, for many sessions.
 
-        Raises as `state_keys` does.
+        In process it is the runtime's. Raises as `state_keys` does.
         """
-        return CallState(self.app.name, self._keys(runtime))
+        if self.keys is None and not self.served:
+            return runtime.call_state(self.app.name)  # type: ignore[no-any-return]
+        return CallState(self.app.name, state_keys(self.app.name, self.keys, os.environ, served=self.served))
 
     def tasks(self, runtime: Any) -> Tasks | None:
         """Who runs this app's tasks in this runtime; None for an app without any."""
@@ -100,8 +102,3 @@ class ServerHandle:
         runtime.host(session, f"{self.app.name.replace('/', '-')[:64]}-server-{next(_numbers)}", parent=parent)
         session.begin()
         return session
-
-    def _keys(self, runtime: Any) -> list[bytes]:
-        if self.keys is None and not self.served:
-            return list(runtime.state_keys)
-        return state_keys(self.app.name, self.keys, os.environ, served=self.served)

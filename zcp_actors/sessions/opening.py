@@ -21,7 +21,7 @@ from zcp_actors.sessions.listening import Listener
 from zcp_actors.sessions.policy import Policy
 from zcp_actors.sessions.providers import Providers
 from zcp_actors.sessions.timeouts import Timeouts
-from zcp_actors.wire import Implementation, Model, from_wire, plain
+from zcp_actors.wire import Implementation, Model, copied, from_wire, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from zcp_actors.sessions.handshake import Introduction
 
 VERSION = "0.1.0"
+
+USUAL_TIMEOUTS, USUAL_POLICY = Timeouts(), Policy()
+"""Those of every client that is given none."""
 
 _numbers = itertools.count(1)
 
@@ -88,8 +91,8 @@ class Opening:
             sampling_tools=sampling_tools,
             url_elicitation=url_elicitation,
         )
-        self._timeouts = timeouts or Timeouts()
-        self._policy = policy or Policy()
+        self._timeouts = timeouts or USUAL_TIMEOUTS
+        self._policy = policy or USUAL_POLICY
         self._session: ClientSession | None = None
         self._listener: Listener | None = None
         self._root: Ref[Any] | None = None
@@ -226,4 +229,5 @@ class Opening:
 def _implementation(given: Implementation | Mapping[str, Any] | None) -> Implementation:
     if given is None:
         return Implementation(name="zcp_actors", version=VERSION)
-    return given if isinstance(given, Implementation) else from_wire(Implementation, dict(given))
+    # A copy that was read: what is wrong with it is said here, and what its giver does to it later is not told.
+    return copied(given) if isinstance(given, Implementation) else from_wire(Implementation, dict(given))

@@ -51,7 +51,8 @@ class Ledger:
         self.in_flight = 0
         self.sampling_calls = 0
         self.sampling_tokens = 0
-        self._recent: deque[float] = deque()
+        # Without such a limit nothing is remembered, and every session has one of these.
+        self._recent: deque[float] | None = None if policy.per_minute is None else deque()
 
     def admit(self, question: Incoming, now: float) -> None:
         """Charge a question. Raises `Refused`, which the server can read, when it is beyond the policy."""
@@ -62,14 +63,14 @@ class Ledger:
             self._charge_sampling(question)
 
     def _check_rate(self, now: float) -> None:
-        limit = self.policy.per_minute
-        if limit is None:
+        limit, recent = self.policy.per_minute, self._recent
+        if limit is None or recent is None:
             return
-        while self._recent and self._recent[0] <= now - 60:
-            self._recent.popleft()
-        if len(self._recent) >= limit:
+        while recent and recent[0] <= now - 60:
+            recent.popleft()
+        if len(recent) >= limit:
             raise Refused(f"this host takes {limit} questions a minute from one server; ask later")
-        self._recent.append(now)
+        recent.append(now)
 
     def _charge_sampling(self, question: Incoming) -> None:
         policy, tokens = self.policy, question.params.max_tokens

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from zcp_actors.protocol.capabilities import ELICITATION, ROOTS, SAMPLING
-from zcp_actors.wire import ClientCapabilities, copied, from_wire
+from zcp_actors.wire import (
+    ClientCapabilities,
+    ClientTasksCapability,
+    ClientTasksRequestsCapability,
+    ElicitationCapability,
+    RootsCapability,
+    SamplingCapability,
+    TasksElicitationCapability,
+    TasksSamplingCapability,
+    copied,
+)
 from zcp_actors.wire.meta_keys import TASKS_EXTENSION
 
 if TYPE_CHECKING:
@@ -50,21 +60,25 @@ class Providers:
 
         Without: also that a call may become a task of the server's (2026-07-28).
         """
-        declared: dict[str, Any] = {}
+        sampling = elicitation = None
         if self.sampling is not None:
-            declared["sampling"] = {"tools": {}} if self.sampling_tools else {}
+            sampling = SamplingCapability(tools={} if self.sampling_tools else None)
         if self.elicitation is not None:
-            declared["elicitation"] = {"form": {}, "url": {}} if self.url_elicitation else {"form": {}}
-        if self.roots is not None:
-            declared["roots"] = {"listChanged": True}
-        calls = {"sampling": "createMessage", "elicitation": "create"}
-        requests: dict[str, Any] = {name: {call: {}} for name, call in calls.items() if name in declared}
-        if tasks and requests:
-            # On one session whoever asks is that session's server, so a list can show each server its own tasks only.
-            declared["tasks"] = {"list": {}, "cancel": {}, "requests": requests}
-        if not tasks:
-            declared["extensions"] = {TASKS_EXTENSION: {}}
-        return from_wire(ClientCapabilities, declared)
+            elicitation = ElicitationCapability(form={}, url={} if self.url_elicitation else None)
+        return ClientCapabilities(
+            roots=None if self.roots is None else RootsCapability(list_changed=True),
+            sampling=sampling,
+            elicitation=elicitation,
+            tasks=self._receives() if tasks and (sampling or elicitation) else None,
+            extensions=None if tasks else {TASKS_EXTENSION: {}},
+        )
+
+    def _receives(self) -> ClientTasksCapability:
+        # On one session whoever asks is that session's server, so a list can show each server its own tasks only.
+        sampling = None if self.sampling is None else TasksSamplingCapability(create_message={})
+        elicitation = None if self.elicitation is None else TasksElicitationCapability(create={})
+        requests = ClientTasksRequestsCapability(sampling=sampling, elicitation=elicitation)
+        return ClientTasksCapability(list={}, cancel={}, requests=requests)
 
     def takes(self, method: str, provider: Any, most: int) -> int:
         """How many of `most` arguments this provider takes; looked up once."""

@@ -15,6 +15,7 @@ from zcp_actors.actors import Runtime as ActorRuntime
 from zcp_actors.actors import open_runtime as open_actor_runtime
 from zcp_actors.errors import UsageError
 from zcp_actors.sessions.kept_handles import resume
+from zcp_actors.sessions.state import CallState
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -47,8 +48,9 @@ class Runtime(ActorRuntime):
         """Where in-process servers record `ctx.once`; None: at least once."""
         self.task_store = task_store
         """Where in-process servers keep tasks, and clients their handles, opened by whoever made it; None: memory."""
-        self.state_keys = [secrets.token_bytes(32)]
+        self._state_key = secrets.token_bytes(32)
         """What in-process servers seal with: a state never leaves this process."""
+        self._call_states: dict[str, CallState] = {}
         self.task_services: dict[Any, Tasks] = {}
         """Who runs the tasks of which app, by the app and where they are kept."""
         self.waiting: dict[str, PendingRequest] = {}
@@ -100,6 +102,13 @@ class Runtime(ActorRuntime):
                 f"no pending request {id!r}: it was answered, withdrawn, or never there; runtime.pending() lists them"
             )
         return pending
+
+    def call_state(self, app: str) -> CallState:
+        """What seals the states of calls that an app of this name serves in this process; one for all its sessions."""
+        known = self._call_states.get(app)
+        if known is None:
+            known = self._call_states[app] = CallState(app, [self._state_key])
+        return known
 
     def opened_session(self, session: ClientSession) -> None:
         """A client session begins."""

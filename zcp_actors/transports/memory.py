@@ -2,8 +2,8 @@
 Two sessions in one process, joined without a wire: objects travel, not bytes.
 
 Owns both ends of the joint and the freshness of what crosses it: nothing that can be changed is seen by both sides.
-Refuses to know what the messages mean. The arguments and results of tool calls are made fresh at the handler's border,
-so they cross as they are; every other model is copied here.
+Refuses to know what the messages mean. What is made fresh where it comes from, or is read and not kept where it goes,
+crosses as it is; every other model is copied here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from zcp_actors.errors import ConnectionLost
 from zcp_actors.wire import (
     CallToolRequestParams,
     CallToolResult,
+    DiscoverResult,
+    InitializeResult,
     Request,
     Response,
     copied,
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 
     Tap = Callable[[str, Message], None]
 
-FRESH_ALREADY = (CallToolRequestParams, CallToolResult)
-"""What the handler's border has copied: the hot path."""
+FRESH_ALREADY = (CallToolRequestParams, CallToolResult, InitializeResult, DiscoverResult)
+"""What the handler's border has copied, the hot path; and what an app made for this one client (`ports.App`)."""
 
 
 class MemoryEnd:
@@ -79,6 +81,8 @@ class MemoryEnd:
 def fresh(message: Message) -> Message:
     """A message whose contents nobody else holds."""
     if isinstance(message, Request) and not isinstance(message.params, FRESH_ALREADY):
+        if message.method == "server/discover":
+            return message  # answered by the automaton, which keeps nothing that a handler could change
         return Request(message.id, message.method, copied(message.params))
     if isinstance(message, Response) and not isinstance(message.result, FRESH_ALREADY):
         return Response(message.id, copied(message.result))
