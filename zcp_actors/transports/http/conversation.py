@@ -83,22 +83,29 @@ class Conversation:
         reader = stream.attach()
         known = False
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._watch, nursery.cancel_scope)
-                await stream.wait(reader, self.service.config.prime_seconds)
-                if route.reply is not None and stream.unread == 1:
-                    (event,) = stream.take()
-                    await self.exchange.json(200, event.data, headers)
-                else:
-                    known = True
-                    await self._write(connection, (route.number, stream, reader), headers)
-                nursery.cancel_scope.cancel("the response is complete")
+            await stream.glance()
+            if not await self._replied(route, headers):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._watch, nursery.cancel_scope)
+                    await stream.wait(reader, self.service.config.prime_seconds)
+                    if not await self._replied(route, headers):
+                        known = True
+                        await self._write(connection, (route.number, stream, reader), headers)
+                    nursery.cancel_scope.cancel("the response is complete")
         finally:
             connection.touch()
             if known:
                 connection.left(route.number, stream, reader)
             else:
                 connection.forget(route)
+
+    async def _replied(self, route: Route, headers: tuple[tuple[str, str], ...]) -> bool:
+        """Respond with the reply, if it is there and all there is to say."""
+        if route.reply is None or route.stream.unread != 1:
+            return False
+        (event,) = route.stream.take()
+        await self.exchange.json(200, event.data, headers)
+        return True
 
     async def _watch(self, responding: trio.CancelScope) -> None:
         """A client that leaves has cancelled nothing but this response."""

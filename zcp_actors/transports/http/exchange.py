@@ -8,6 +8,7 @@ Source: the ASGI specification, HTTP scope; MCP basic/transports of both revisio
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -32,6 +33,9 @@ EVENTS: Final = "text/event-stream"
 DRAINED = 4
 """Times the limit that is read of a body that is too large: a client that still sends would see a reset, no reason."""
 
+KNOWN_ACCEPTS: Final = 64
+"""`Accept` headers that were read already: a client sends the same one every time, and there are few clients."""
+
 STREAM_HEADERS: Final = [
     (b"content-type", EVENTS.encode()),
     (b"cache-control", b"no-cache, no-transform"),
@@ -55,25 +59,23 @@ class Exchange:
     # -------------------------------------------------------------------------------------------- the request
     def require_content(self) -> None:
         """Raises `HTTPRefused`: 415 for a body that is not plain JSON."""
-        kind = (self.headers.get("content-type") or "").partition(";")[0].strip().lower()
-        if kind != JSON:
+        kind = self.headers.get("content-type") or ""
+        if kind != JSON and (kind := kind.partition(";")[0].strip().lower()) != JSON:
             raise HTTPRefused(415, f"Content-Type must be {JSON}, not {kind!r:.200}", headers=[("Accept", JSON)])
         if (self.headers.get("content-encoding") or "identity").lower() != "identity":
             raise HTTPRefused(415, "a compressed body is not read; send it as it is")
 
     def require_accept(self, *kinds: str) -> None:
         """Raises `HTTPRefused`: 406 when the client does not take every one of these."""
-        accepted = list(accepts(self.headers.get("accept")))
-        for kind in kinds:
-            if not any(each in (kind, f"{kind.partition('/')[0]}/*", "*/*") for each in accepted):
-                raise HTTPRefused(406, f"Accept must list {' and '.join(kinds)}")
+        if not takes(self.headers.get("accept"), kinds):
+            raise HTTPRefused(406, f"Accept must list {' and '.join(kinds)}")
 
     async def body(self, limit: int, seconds: float) -> bytes:
         """The whole body. Raises `MessageTooLarge` beyond `limit`, `HTTPRefused` (408) when it is not there in time.
 
         Raises `ClientLeft` when the client left before its end.
         """
-        with trio.move_on_after(seconds):
+        with trio.CancelScope(deadline=trio.current_time() + seconds):
             return await self._body(limit)
         raise HTTPRefused(408, f"the body did not come within {seconds:g} s", headers=[("Connection", "close")])
 
@@ -159,6 +161,13 @@ def path_of(scope: Scope) -> str:
     if root and path.startswith(f"{root}/"):
         path = path[len(root) :]
     return path.rstrip("/")
+
+
+@lru_cache(maxsize=KNOWN_ACCEPTS)
+def takes(header: str | None, kinds: tuple[str, ...]) -> bool:
+    """Whether a client with this `Accept` header takes every one of these media types."""
+    accepted = frozenset(accepts(header))
+    return all(accepted & {kind, f"{kind.partition('/')[0]}/*", "*/*"} for kind in kinds)
 
 
 def accepts(header: str | None) -> Iterable[str]:

@@ -48,27 +48,27 @@ _INTEGER: Final = re.compile(r"-?\d{1,17}(\.0{1,17})?")
 class Headers:
     """The headers of one request, as ASGI gives them: names in lower case, values as bytes."""
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_values",)
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        self._pairs = [(name.lower(), value) for name, value in pairs]
-
-    def all(self, name: str) -> list[str]:
-        """Every value of this name, in order, without the blanks around it."""
-        wanted = name.encode("latin-1")
-        return [value.decode("latin-1").strip(" \t") for each, value in self._pairs if each == wanted]
+        values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            values.setdefault(name.lower().decode("latin-1"), []).append(value.decode("latin-1").strip(" \t"))
+        self._values = values
 
     def get(self, name: str) -> str | None:
         """The value of a header that is meant to stand once; of several, all in one, as HTTP has it."""
-        values = self.all(name)
-        return ", ".join(values) if values else None
+        values = self._values.get(name)
+        return None if values is None else ", ".join(values)
 
     def one(self, name: str) -> str | None:
         """The value of a header that decides something. Raises the mismatch when it stands twice."""
-        values = self.all(name)
+        values = self._values.get(name)
+        if values is None:
+            return None
         if len(values) > 1:
             raise mismatch(f"header {name} appears {len(values)} times")
-        return values[0] if values else None
+        return values[0]
 
 
 def mismatch(text: str) -> RPCError:

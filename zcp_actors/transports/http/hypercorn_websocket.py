@@ -17,6 +17,7 @@ import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer
 
+from zcp_actors.transports.http.hypercorn_http import joined
 from zcp_actors.transports.websocket import CLOSE_SECONDS, PING_SECONDS, PONG_SECONDS
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Attended(ASGIWrapper):
 
     async def __call__(self, scope: Any, receive: Any, send: Any, *workers: Any) -> None:
         if scope["type"] != "websocket":
-            await super().__call__(scope, receive, send, *workers)
+            await super().__call__(scope, receive, joined(send, self._stream), *workers)
             return
         events = self._attend(receive, send.__self__)
         try:

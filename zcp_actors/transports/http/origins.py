@@ -18,6 +18,9 @@ from zcp_actors.errors import HTTPRefused
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+KNOWN_HOSTS = 64
+"""Hosts that were judged to be ours and are not judged again: a server is called by a handful of names."""
+
 LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
 _ANY = "*"
@@ -49,11 +52,15 @@ class Doorkeeper:
         self._hosts = frozenset(each.lower() for each in hosts)
         self._origins = frozenset(each.lower().rstrip("/") for each in origins)
         self._addresses = addresses
+        self._known: set[str | None] = set()
 
     def check(self, host: str | None, origin: str | None) -> None:
         """Raises `HTTPRefused`: 421 for a host that is not ours, 403 for a page that may not speak to us."""
-        if _ANY not in self._hosts and not self._is_ours(host):
-            raise HTTPRefused(421, f"Host {host!r:.200} is not served here; add it to allowed_hosts")
+        if host not in self._known:
+            if _ANY not in self._hosts and not self._is_ours(host):
+                raise HTTPRefused(421, f"Host {host!r:.200} is not served here; add it to allowed_hosts")
+            if len(self._known) < KNOWN_HOSTS:
+                self._known.add(host)
         if origin is not None and _ANY not in self._origins and not self._is_welcome(origin):
             raise HTTPRefused(403, f"Origin {origin!r:.200} may not use this server; add it to allowed_origins")
 

@@ -1,14 +1,15 @@
 """
 A socket whose peer must make progress.
 
-Owns the deadline of a write that does not get on, that of a silence where something is expected, and the end of a
-connection from outside. Refuses to know what is written.
+Owns the deadline of a write that does not get on, that of a silence where something is expected, that of the next
+request, and the end of a connection from outside. Refuses to know what is written.
 The rule: it gives up on its own, because those who write hold it in shields.
 """
 
 from __future__ import annotations
 
 import math
+import os
 
 import trio
 
@@ -26,7 +27,8 @@ class PatientStream(trio.abc.HalfCloseableStream):
 
     def __init__(self, stream: trio.SocketStream, stall: float = STALL_SECONDS) -> None:
         self._stream, self._stall = stream, stall
-        self._silence, self._end = math.inf, math.inf
+        self._silence, self._end, self._next = math.inf, math.inf, math.inf
+        self._holding, self._held = False, b""
         self._hearing = trio.CancelScope()
         self._over = trio.Event()
 
@@ -36,11 +38,40 @@ class PatientStream(trio.abc.HalfCloseableStream):
         return self._stream.socket
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Raises `trio.BrokenResourceError` also for a peer that does not read."""
-        view = memoryview(data)
-        for start in range(0, max(len(view), 1), SLICE):
+        """Raises `trio.BrokenResourceError` also for a peer that does not read.
+
+        No checkpoint where the system has room for it all: whoever writes reads next, or waits for what to write.
+        """
+        if self._holding:
+            self._held += data
+            return
+        if self._held:
+            data, self._held = self._held + data, b""
+        if data and (sent := self._send_now(data)) < len(data):
+            await self._send_slowly(memoryview(data)[sent:])
+
+    def hold(self) -> None:
+        """What is sent until `release` leaves together with what is sent after it, if only nothing."""
+        self._holding = True
+
+    def release(self) -> None:
+        """See `hold`."""
+        self._holding = False
+
+    def _send_now(self, data: bytes | bytearray | memoryview) -> int:
+        """Send what there is room for, without waiting; how much that was. An error is met by the one who waits."""
+        try:
+            return os.write(self._stream.socket.fileno(), data)
+        except OSError:
+            return 0
+
+    async def _send_slowly(self, view: memoryview) -> None:
+        for start in range(0, len(view), SLICE):
             with trio.move_on_after(self._stall) as scope:
-                await self._stream.send_all(view[start : start + SLICE])
+                try:
+                    await self._stream.send_all(view[start : start + SLICE])
+                except trio.BusyResourceError:
+                    raise trio.BrokenResourceError("another task writes to this connection, or closes it") from None
             if scope.cancelled_caught:
                 self.abort()
                 raise trio.BrokenResourceError(f"the peer has not read for {self._stall:g} s")
@@ -61,7 +92,7 @@ class PatientStream(trio.abc.HalfCloseableStream):
         return data
 
     def _last_moment(self) -> float:
-        return min(trio.current_time() + self._silence, self._end)
+        return min(trio.current_time() + self._silence, self._end, self._next)
 
     def expect(self, silence: float) -> None:
         """From now on a peer that is read, and sends nothing for so many seconds, is gone."""
@@ -72,6 +103,21 @@ class PatientStream(trio.abc.HalfCloseableStream):
         """Read for so many seconds more, whatever comes."""
         self._end = min(self._end, trio.current_time() + seconds)
         self._hearing.deadline = self._last_moment()
+
+    def ask_within(self, seconds: float) -> None:
+        """A peer that has not asked for anything then is gone, whatever it sent."""
+        self._next = trio.current_time() + seconds
+        self._hearing.deadline = self._last_moment()
+
+    def asked(self) -> None:
+        """It has."""
+        self._next = math.inf
+        self._hearing.deadline = self._last_moment()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is being asked."""
+        return self._next < math.inf
 
     async def rest(self, seconds: float) -> None:
         """Sleep, but hardly longer than something can still be read; a moment in any case: it stands in a loop."""

@@ -36,6 +36,9 @@ log = logging.getLogger("zcp_actors.http")
 HEAD_BYTES = 64 * 1024
 """The head of a request: eight times what common proxies let through, for tools with many mirrored parameters."""
 
+REQUESTS_PER_CONNECTION = 1_000_000_000
+"""No limit: a client that stays costs nothing, one that is sent away costs a connection. Hypercorn wants a number."""
+
 BACKLOG = 1024
 """Connections the system keeps for us while the loop is busy: a burst of every session's client at once."""
 
@@ -118,7 +121,7 @@ class _Server:
         self._app, self._listeners = app, listeners
         self._context = WorkerContext(None)
         self._config = Config()
-        self._config.keep_alive_timeout = HEADER_SECONDS  # it runs from the opening of a connection, too
+        self._config.keep_alive_max_requests = REQUESTS_PER_CONNECTION
         self._config.h11_max_incomplete_size = HEAD_BYTES
         self._config.websocket_max_message_size = app.config.max_message
         self._config.websocket_ping_interval = PING_SECONDS
@@ -161,6 +164,7 @@ class _Server:
         from hypercorn.trio.tcp_server import TCPServer
         from hypercorn.typing import ConnectionState
 
+        from zcp_actors.transports.http.hypercorn_http import Idleness
         from zcp_actors.transports.http.hypercorn_websocket import Attended, context_of
 
         stream = PatientStream(accepted)
@@ -170,7 +174,9 @@ class _Server:
         self._streams[stream] = None
         try:
             app, context = Attended(self._app, stream), context_of(self._context, stream)
-            await TCPServer(app, self._config, context, ConnectionState({}), stream)  # type: ignore[arg-type]
+            server = TCPServer(app, self._config, context, ConnectionState({}), stream)  # type: ignore[arg-type]
+            server.idle_task = Idleness(stream, HEADER_SECONDS)  # type: ignore[assignment]
+            await server
         except* trio.Cancelled:
             raise
         except* Exception:
@@ -183,6 +189,8 @@ class _Server:
     async def _leave(self, grace: float) -> None:
         """Idle connections are closed at once, the others after their response."""
         await self._context.terminated.set()
+        for stream in [each for each in self._streams if each.idle]:
+            stream.abort()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_hurry, nursery.cancel_scope)
             await self._app.drain(grace)

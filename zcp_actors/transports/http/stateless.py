@@ -96,11 +96,14 @@ async def answer(service: Service, exchange: Exchange, message: Message, princip
         raise HTTPRefused(400, "a client of 2026-07-28 sends no responses")
     posted = Posted()
     with service.hosting(posted, Era.STATELESS, principal) as session:
+        reader = posted.stream.attach()
         session.feed(message)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_watch, exchange, session, nursery.cancel_scope)
-            await _respond(service, exchange, posted)
-            nursery.cancel_scope.cancel("the response is complete")
+        await posted.stream.glance()
+        if not await _replied(exchange, posted):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_watch, exchange, session, nursery.cancel_scope)
+                await _respond(service, exchange, posted, reader)
+                nursery.cancel_scope.cancel("the response is complete")
     if posted.reply is None and not exchange.started:
         raise HTTPRefused(503, "the server ended before this request was answered")
 
@@ -127,14 +130,19 @@ async def _watch(exchange: Exchange, session: ServerSession, responding: trio.Ca
     responding.cancel("the client has left")
 
 
-async def _respond(service: Service, exchange: Exchange, posted: Posted) -> None:
+async def _replied(exchange: Exchange, posted: Posted) -> bool:
+    """Respond with the reply, if it is there and all there is to say."""
+    if posted.reply is None or posted.stream.unread != 1:
+        return False
+    status = STATUS.get(posted.reply.code, 200) if isinstance(posted.reply, ErrorResponse) else 200
+    (event,) = posted.stream.take()
+    await exchange.json(status, event.data)
+    return True
+
+
+async def _respond(service: Service, exchange: Exchange, posted: Posted, reader: object) -> None:
     """JSON when the reply is all there is to say, events when there is more, or when it takes long."""
     stream = posted.stream
-    reader = stream.attach()
     await stream.wait(reader, service.config.keepalive_seconds)
-    if posted.reply is not None and stream.unread == 1:
-        status = STATUS.get(posted.reply.code, 200) if isinstance(posted.reply, ErrorResponse) else 200
-        (event,) = stream.take()
-        await exchange.json(status, event.data)
-    elif not stream.over(reader):
+    if not await _replied(exchange, posted) and not stream.over(reader):
         await Writer(exchange, stream, reader, service.config.keepalive_seconds).run()

@@ -36,6 +36,9 @@ HARD_LIMIT_EVENTS = 10_000
 BATCH_BYTES = 256 * 1024
 """The most that is handed out at once: it bounds the copy, so a long log does not stall the loop."""
 
+TURNS = 2
+"""Turns of the loop in which a handler that waits for nothing begins and ends, whichever of the two is first."""
+
 ROOM_SECONDS = 1.0
 """How long a report waits for a reader that is behind, once; then it is put all the same, and others give way."""
 
@@ -198,6 +201,13 @@ class Stream:
     def over(self, reader: object) -> bool:
         """There is nothing (more) for this reader."""
         return self.reader is not reader or (self.ended and not self.unread)
+
+    async def glance(self) -> None:
+        """Wait as long as an answer takes that waits for nothing itself: nobody needs to watch a client meanwhile."""
+        for _ in range(TURNS):
+            if self.events or self.ended:
+                return
+            await trio.lowlevel.checkpoint()
 
     async def wait(self, reader: object, seconds: float) -> None:
         """Wait until there is something for this reader, or it is over, or the time has passed."""

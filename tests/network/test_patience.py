@@ -1,0 +1,121 @@
+"""The stream below hypercorn: what leaves together, and whom it waits for."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+from network.http_site import Gates, stage
+
+from zcp_actors import ServerHandle, open_runtime
+from zcp_actors.sessions.state_keys import STATE_KEYS
+from zcp_actors.transports.http.patience import PatientStream
+from zcp_actors.transports.http.serve import serve_http
+
+REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(autouse=True)
+def state_key(monkeypatch):
+    monkeypatch.setenv(STATE_KEYS, "a key that only tests would ever use")
+
+
+@asynccontextmanager
+async def pair():
+    ours, theirs = trio.socket.socketpair()
+    with theirs, trio.fail_after(30):
+        stream = PatientStream(trio.SocketStream(ours))
+        yield stream, theirs
+        await stream.aclose()
+
+
+@asynccontextmanager
+async def visit():
+    """A connection to a server, and what comes on it."""
+    with trio.fail_after(30):
+        async with open_runtime(grace=1) as runtime, trio.open_nursery() as nursery:
+
+            async def serve(task_status):
+                handle = ServerHandle(stage(Gates()))
+                await serve_http(runtime, handle, port=0, signals=False, task_status=task_status)
+
+            (url,) = await nursery.start(serve)
+            async with await trio.open_tcp_stream("127.0.0.1", int(url.split(":")[2].split("/")[0])) as stream:
+                yield stream
+            nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("body", [b"body", b""])
+async def test_what_is_held_leaves_in_one_piece_with_what_follows_even_nothing(body):
+    async with pair() as (stream, theirs):
+        stream.hold()
+        await stream.send_all(b"head ")
+        stream.release()
+        await stream.send_all(body)
+        assert await theirs.recv(100) == b"head " + body
+
+
+async def test_what_a_socket_has_no_room_for_is_sent_after_what_it_had_room_for():
+    data = bytes(range(256)) * (1 << 14)
+    received = bytearray()
+    async with pair() as (stream, theirs), trio.open_nursery() as nursery:
+        nursery.start_soon(stream.send_all, data)
+        while len(received) < len(data):
+            received += await theirs.recv(1 << 16)
+    assert received == data
+
+
+async def test_who_writes_while_another_task_writes_or_closes_is_told_that_it_is_broken():
+    """hypercorn does when a client leaves in the middle of a response, and knows no other error."""
+    async with pair() as (stream, _), trio.open_nursery() as nursery:
+        nursery.start_soon(stream.send_all, b"x" * (1 << 24))
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(trio.BrokenResourceError, match="another task"):
+            await stream.send_all(b"x")
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_peer_that_sends_but_asks_for_nothing_in_time_is_taken_for_gone():
+    async with pair() as (stream, theirs):
+        stream.ask_within(0.05)
+        assert stream.idle
+        await theirs.send(b"GE")
+        assert await stream.receive_some() == b"GE"
+        with pytest.raises(trio.BrokenResourceError, match="not heard of"):
+            await stream.receive_some()
+
+
+async def test_a_peer_that_has_asked_is_waited_for():
+    async with pair() as (stream, theirs), trio.open_nursery() as nursery:
+        stream.ask_within(30)
+        nursery.start_soon(stream.receive_some)
+        await trio.testing.wait_all_tasks_blocked()
+        stream.asked()
+        assert not stream.idle
+        assert stream._hearing.deadline == float("inf")
+        await theirs.send(b"x")
+
+
+async def test_the_head_of_a_response_and_its_body_arrive_in_one_piece():
+    async with visit() as stream:
+        for _ in range(20):
+            await stream.send_all(REQUEST)
+            assert (await stream.receive_some()).endswith(b'\r\n\r\n{"status":"ok"}')
+
+
+async def test_a_connection_is_kept_however_many_requests_it_carries():
+    async with visit() as stream:
+        for _ in range(1100):
+            await stream.send_all(REQUEST)
+            assert b"connection: close" not in (await stream.receive_some()).lower()
+
+
+async def test_requests_that_come_in_one_piece_are_answered_one_after_the_other():
+    async with visit() as stream:
+        await stream.send_all(REQUEST * 3)
+        answers = b""
+        while answers.count(b'{"status":"ok"}') < 3:
+            answers += await stream.receive_some()
+        assert answers.count(b"HTTP/1.1 200") == 3
