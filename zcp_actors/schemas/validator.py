@@ -113,27 +113,34 @@ def compile(schema: Any, *, formats: bool = False) -> Validator:  # noqa: A001  
     if not isinstance(schema, (dict, bool)):
         message = f"a JSON Schema is an object or a boolean, not {type(schema).__name__}"
         raise SchemaError(message)
-    if _depth(schema, MAX_SCHEMA_DEPTH) > MAX_SCHEMA_DEPTH:
-        message = f"the schema is nested deeper than {MAX_SCHEMA_DEPTH} levels: use $defs and $ref"
-        raise SchemaError(message)
     text = _canonical(schema)
+    if len(text) <= MAX_CACHED_BYTES:
+        return _cached(text, formats)
+    _check_depth(schema)
     if len(text) > MAX_SCHEMA_BYTES:
         message = f"the schema has {len(text)} bytes, the limit is {MAX_SCHEMA_BYTES}: describe less, or split the tool"
         raise SchemaError(message)
-    build = _cached if len(text) <= MAX_CACHED_BYTES else _build
-    return build(text, formats)
+    return _build(text, formats)
+
+
+def _check_depth(schema: Any) -> None:
+    if _depth(schema, MAX_SCHEMA_DEPTH) > MAX_SCHEMA_DEPTH:
+        message = f"the schema is nested deeper than {MAX_SCHEMA_DEPTH} levels: use $defs and $ref"
+        raise SchemaError(message)
 
 
 def _canonical(schema: Any) -> bytes:
     try:
         return msgspec.json.encode(schema, order="sorted")
     except (TypeError, ValueError, RecursionError) as error:
+        _check_depth(schema)
         message = f"the schema is not JSON: {error}"
         raise SchemaError(message) from error
 
 
 def _build(text: bytes, formats: bool) -> Validator:  # noqa: FBT001  # part of the cache's key
     schema = msgspec.json.decode(text)
+    _check_depth(schema)
     try:
         validator = jsonschema_rs.validator_for(_with_draft(schema), offline=True, validate_formats=formats, mask=_MASK)
     except ValueError as error:

@@ -15,6 +15,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
 
 from zcp_actors.errors import InvalidParams, NotJSON
+from zcp_actors.wire.copying import copy_of
 from zcp_actors.wire.mismatch import Mismatch
 from zcp_actors.wire.model import ONLY, SPOKEN, Model, Null, wire_name
 from zcp_actors.wire.reading import reader
@@ -48,8 +49,11 @@ def from_wire(cls: type[M], raw: Any) -> M:
 
 
 def copied(value: Any) -> Any:
-    """A model with contents that nobody else holds; anything else as it is."""
-    return from_wire(type(value), unstructure(value)) if isinstance(value, Model) and attrs.has(type(value)) else value
+    """A model with contents that nobody else holds; anything else as it is. Raises as writing and reading it does."""
+    if not isinstance(value, Model):
+        return value
+    copy = copy_of(value)
+    return from_wire(type(value), unstructure(value)) if copy is None else copy
 
 
 class Writer:
