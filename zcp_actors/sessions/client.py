@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from zcp_actors.ports import Connection
     from zcp_actors.protocol.asking import Client, Sent
     from zcp_actors.sessions.handshake import Introduction
+    from zcp_actors.sessions.listening import Listener
     from zcp_actors.sessions.notices import Telling
     from zcp_actors.sessions.policy import Policy
     from zcp_actors.sessions.providers import Providers
@@ -113,8 +114,7 @@ class ClientSession(Cell["Message | Decided"]):
         """The async listeners at work; see `notices`."""
         self.spans: ClientSpans | None = None
         """What a recorder follows, once there is something to follow."""
-        self.on_notification: Callable[[str, Any], None] | None = None
-        self.on_reopened: Callable[[], None] | None = None
+        self.listener: Listener | None = None
 
     def describe(self) -> str:
         """What an observer reads: revision, state, what is open; no contents."""
@@ -140,8 +140,8 @@ class ClientSession(Cell["Message | Decided"]):
         self._ready.set(None)
         if again:
             self.tasks.reconnected()
-        if again and self.on_reopened is not None:
-            self.on_reopened()
+        if again and self.listener is not None:
+            self.listener.reopened()
 
     def renewed(self, raw: Any) -> None:
         """The server had forgotten the session and was introduced to us again, over the same connection.
@@ -155,8 +155,8 @@ class ClientSession(Cell["Message | Decided"]):
         self.introduction = attrs.evolve(self.introduction, version=result.protocol_version, result=result)
         self.perform(self.automaton.renewed())
         self.tasks.renewed()
-        if self.on_reopened is not None:
-            self.on_reopened()
+        if self.listener is not None:
+            self.listener.reopened()
 
     def resume(self, connection: Connection) -> bool:
         """Go on over another connection to the same server, where its era needs no new handshake.
@@ -438,8 +438,8 @@ class ClientSession(Cell["Message | Decided"]):
             self.tasks.notified(params)
         elif method == "notifications/message" and self.providers.log is not None:
             tell_listener(self, self.providers.log, params)
-        elif self.on_notification is not None:
-            self.on_notification(method, params)
+        elif self.listener is not None:
+            self.listener.notified(method, params)
 
     # -------------------------------------------------------------------------------------------- the end
     def on_stop(self, exit: Any) -> None:

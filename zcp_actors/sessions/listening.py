@@ -9,7 +9,6 @@ is heard twice or missed in between. What may have been missed while a connectio
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 from typing import TYPE_CHECKING, Any
@@ -167,19 +166,17 @@ class Listener:
 
     def __init__(self, session: ClientSession) -> None:
         self.session = session
-        self.uris: set[str] = set()
+        self.uris: dict[str, None] = {}
         self.level: str | None = None
         """The log level that the host asked for, where the session has one."""
         self._stream: Stream | None = None
         self._opening: Stream | None = None
-        self._numbers = itertools.count(1)
-        self._turn = trio.Lock()
+        self._streams = 0
+        self._lock: trio.Lock | None = None
         self.retuning: Retuning | None = None
         self.tells_tasks = True
         """The server has not refused to tell of tasks, as far as this connection goes."""
-        session.tasks.listener = self
-        session.on_notification = self._notified
-        session.on_reopened = self._reopened
+        session.listener = session.tasks.listener = self
 
     async def begin(self) -> None:
         """Follow the lists, when somebody wants to hear of them. The stateful era needs no asking."""
@@ -189,6 +186,13 @@ class Listener:
                     await self._replace()
             except RPCError as error:
                 log.warning("%s does not tell of changes: %s", self.session.name, error)
+
+    @property
+    def _turn(self) -> trio.Lock:
+        """Whoever changes what is followed. Made when somebody first does: most clients never do."""
+        if self._lock is None:
+            self._lock = trio.Lock()
+        return self._lock
 
     @property
     def _stateless(self) -> bool:
@@ -201,18 +205,18 @@ class Listener:
                 return
             if len(self.uris) >= MAX_SUBSCRIBED:
                 raise UsageError(f"{MAX_SUBSCRIBED} resources of {self.session.name} are followed already; leave some")
-            self.uris.add(uri)
+            self.uris[uri] = None
             try:
                 await self._apply("resources/subscribe", uri)
             except BaseException:
-                self.uris.discard(uri)
+                self.uris.pop(uri, None)
                 raise
 
     async def unsubscribe(self, uri: str) -> None:
         """Hear no more of this resource."""
         async with self._turn:
             if uri in self.uris:
-                self.uris.discard(uri)
+                del self.uris[uri]
                 await self._apply("resources/unsubscribe", uri)
 
     # -------------------------------------------------------------------------------------------- tasks
@@ -251,7 +255,8 @@ class Listener:
             if old is not None:
                 old.cancel("nothing is followed any more")
             return
-        stream = Stream(self, wanted, next(self._numbers))
+        self._streams += 1
+        stream = Stream(self, wanted, self._streams)
         self._opening = stream
         self.session.submit(stream)
         try:
@@ -281,7 +286,8 @@ class Listener:
         )
 
     # -------------------------------------------------------------------------------------------- what is heard
-    def _notified(self, method: str, params: Any) -> None:
+    def notified(self, method: str, params: Any) -> None:
+        """The server tells of a change, or that it will."""
         if method == "notifications/subscriptions/acknowledged":
             self._acknowledged(subscription_id(params), params)
         elif method == "notifications/resources/updated":
@@ -346,7 +352,8 @@ class Listener:
         for kind in ("tools", "prompts", "resources"):
             self._tell(Changed(kind, gap=True))
 
-    def _reopened(self) -> None:
+    def reopened(self) -> None:
+        """Another connection is there, or another session over the same one."""
         self.tells_tasks = True
         self.retune()
         if (self.uris or self.level) and not self._stateless:
