@@ -100,7 +100,10 @@ class Cell(Host, Generic[M]):
         except Exception as error:
             self._crashed(error)
         finally:
-            self._leave_step()
+            if self._state == _STEPPING:
+                self._state = _IDLE
+            else:
+                self._leave_step()
         return True
 
     # For its owner
@@ -130,6 +133,14 @@ class Cell(Host, Generic[M]):
     def _status(self) -> str:
         return _STATUS[self._state]
 
+    def _accepts(self) -> bool:
+        return self._state < _CLOSING
+
+    @property
+    def running(self) -> bool:
+        """It handles what it is told: it is not ending, and has not ended."""
+        return self._state < _CLOSING
+
     def _tell(self, message: M) -> None:
         if self._state != _IDLE:
             self._post(message, None)
@@ -143,7 +154,10 @@ class Cell(Host, Generic[M]):
         except Exception as error:
             self._crashed(error)
         finally:
-            self._leave_step()
+            if self._state == _STEPPING:
+                self._state = _IDLE
+            else:
+                self._leave_step()
 
     tell = _tell
     """What `ref.tell` does, without the reference."""

@@ -106,7 +106,10 @@ class Reply(Generic[T]):
         Raises the error the reply was failed with. On cancel, this waiter has given up.
         """
         if self._state == _OPEN:
-            await self._park(deadline, timers)
+            if timers is None or deadline == math.inf:
+                await trio.lowlevel.wait_task_rescheduled(self._entered())
+            else:
+                await self._wait_until(deadline, timers)
         elif self._state == _ABANDONED:
             msg = "this reply was abandoned: its answer was refused while nobody waited, and cannot be waited for again"
             raise UsageError(msg)
@@ -118,31 +121,29 @@ class Reply(Generic[T]):
             raise self._value
         raise trio.TooSlowError
 
-    async def _park(self, deadline: float, timers: Timers | None) -> None:
-        task = trio.lowlevel.current_task()
-        self._enter(task)
-
-        def abort(_: object) -> trio.lowlevel.Abort:
-            # Runs in the canceller's step, so no answer can slip in between.
-            self._leave(task)
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        if timers is None or deadline == math.inf:
-            await trio.lowlevel.wait_task_rescheduled(abort)
-            return
-        timer = timers.at(deadline, partial(self._expire, task))
+    async def _wait_until(self, deadline: float, timers: Timers) -> None:
+        timer = timers.at(deadline, partial(self._expire, trio.lowlevel.current_task()))
         try:
-            await trio.lowlevel.wait_task_rescheduled(abort)
+            await trio.lowlevel.wait_task_rescheduled(self._entered())
         finally:
             timer.disarm()
 
-    def _enter(self, task: trio.lowlevel.Task) -> None:
+    def _entered(self) -> Callable[[object], trio.lowlevel.Abort]:
+        """Count the running task among those that wait. Returns what takes it out again when it is cancelled."""
+        task = trio.lowlevel.current_task()
         if self._tasks is None:
             self._tasks = task
         elif isinstance(self._tasks, list):
             self._tasks.append(task)
         else:
             self._tasks = [self._tasks, task]
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            # Runs in the canceller's step, so no answer can slip in between.
+            self._leave(task)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        return abort
 
     def _leave(self, task: trio.lowlevel.Task) -> None:
         if isinstance(self._tasks, list):
@@ -163,11 +164,11 @@ class Reply(Generic[T]):
             return False
         tasks, self._tasks = self._tasks, None
         self._finish(state, value)
-        if isinstance(tasks, list):
+        if type(tasks) is list:
             for task in tasks:
                 trio.lowlevel.reschedule(task)
         elif tasks is not None:
-            trio.lowlevel.reschedule(tasks)
+            trio.lowlevel.reschedule(tasks)  # type: ignore[arg-type]
         return True
 
     def _finish(self, state: int, value: Any) -> None:
@@ -196,10 +197,7 @@ class Reply(Generic[T]):
 
 def settle(reply: Reply[Any], outcome: Any) -> None:
     """Give an outcome, a value or an exception, to whoever waits for it."""
-    if isinstance(outcome, BaseException):
-        reply.fail(outcome)
-    else:
-        reply.set(outcome)
+    reply._settle(_FAILED if isinstance(outcome, BaseException) else _SET, outcome)
 
 
 class Turn:

@@ -12,7 +12,8 @@ taken for the error of whatever ran there. trio raises it in the program's main 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -144,6 +145,7 @@ class Workers:
     async def _work(self, worker: _Worker) -> None:
         """Run jobs until there are enough other workers to wait for the next."""
         worker.task = trio.lowlevel.current_task()
+        leave = partial(self._unpark, worker)
         while worker.job is not None:
             # One scope serves many jobs: it is left, and another entered, only after it was cancelled.
             with trio.CancelScope() as worker.scope:
@@ -154,22 +156,26 @@ class Workers:
                         self._finish(job, worker, Exit("cancelled", reason=job._reason))
                     if worker.scope.cancel_called:
                         break
-                    if not await self._park(worker):
+                    if not self._park(worker):
                         return
-            if not await self._park(worker):
+                    await trio.lowlevel.wait_task_rescheduled(leave)
+            if not self._park(worker):
                 return
+            await trio.lowlevel.wait_task_rescheduled(leave)
 
     async def _run(self, job: Job, worker: _Worker) -> None:
         job._phase, job._worker = _RUNNING, worker
+        exit = _NORMAL
         try:
             await job.run()
         except Exception as error:
-            self._finish(job, worker, Exit("failed", error))
+            exit = Exit("failed", error)
             raise
         except BaseException:
-            self._finish(job, worker, Exit("cancelled", reason=job._reason or ""))
+            exit = Exit("cancelled", reason=job._reason or "")
             raise
-        self._finish(job, worker, _NORMAL)
+        finally:
+            self._finish(job, worker, exit)
 
     def _finish(self, job: Job, worker: _Worker, exit: Exit) -> None:
         job._phase, job._worker, worker.job = _ENDED, None, None
@@ -179,16 +185,14 @@ class Workers:
         finally:
             job._parent._release_job(job)
 
-    async def _park(self, worker: _Worker) -> bool:
-        """Wait for the next job. False when enough others wait already."""
+    def _park(self, worker: _Worker) -> bool:
+        """Be one of those who wait for the next job. False when enough others do already."""
         if len(self._parked) >= self.max_parked:
             return False
         self._parked.append(worker)
         worker.task.context = self._context  # let go of what the last job's context held
-
-        def abort(_: Any) -> trio.lowlevel.Abort:
-            self._parked.remove(worker)
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
         return True
+
+    def _unpark(self, worker: _Worker, _: object) -> trio.lowlevel.Abort:
+        self._parked.remove(worker)
+        return trio.lowlevel.Abort.SUCCEEDED

@@ -18,7 +18,7 @@ from zcp_actors.app import injection
 from zcp_actors.errors import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 
 @attrs.frozen
@@ -44,14 +44,18 @@ class Handler:
         signature = injection.read(function, declared=declared)
         return cls(function, signature, injection.is_async(function), limiter, signature.context, signature.task)
 
-    async def run(self, context: Any, arguments: dict[str, Any]) -> Any:
+    def run(self, context: Any, arguments: dict[str, Any]) -> Awaitable[Any]:
         """Call the handler with `arguments`, which become its own. A cancel leaves a worker thread to end unheard."""
         for name in self._context:
             arguments[name] = context
         if self._task is not None:
             arguments[self._task] = getattr(context, "task", None)
         if self.asynchronous:
-            return await self.function(**arguments)
+            awaitable: Awaitable[Any] = self.function(**arguments)
+            return awaitable
+        return self._run_in_thread(arguments)
+
+    async def _run_in_thread(self, arguments: dict[str, Any]) -> Any:
         (value,) = await trio.to_thread.run_sync(
             self._in_thread, arguments, abandon_on_cancel=True, limiter=self.limiter
         )

@@ -88,7 +88,7 @@ class Serving:
             "tasks/create": self._run_task,
         }
 
-    async def handle(self, context: Any, method: str, params: Any) -> Any:
+    def handle(self, context: Any, method: str, params: Any) -> Coroutine[Any, Any, Any]:
         """Serve one request: `params` is the method's params model, which is not changed; return its result model.
 
         Raises `RPCError` for what is to be answered with an error, and the `HandlerError`s that the session decides on.
@@ -97,7 +97,7 @@ class Serving:
         serve = self._methods.get(method)
         if serve is None:
             raise MethodNotFound(method)
-        return await serve(context, params)
+        return serve(context, params)
 
     def listen(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Call `listener` with every change until the returned function is called.

@@ -17,6 +17,7 @@ from zcp_actors.protocol.effects import Deliver, Effect, Progress, Send, Settle,
 from zcp_actors.wire import (
     CancelledNotificationParams,
     ErrorResponse,
+    Model,
     Notification,
     Request,
     Response,
@@ -27,7 +28,7 @@ from zcp_actors.wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zcp_actors.wire import ClientCapabilities, Dialect, Implementation, Message, Model, RequestId
+    from zcp_actors.wire import ClientCapabilities, Dialect, Implementation, Message, RequestId
 
 MAX_REQUESTS = 65_536
 """Requests in flight to one peer. A caller that has more in the air has lost count; each costs about a KiB."""
@@ -124,9 +125,8 @@ class Client:
         if len(self.tokens) >= self.max_requests:
             raise Overloaded(f"{self.max_requests} requests to this server are already in flight")
         id = next(self._ids)
-        sent = Sent(slot, method, params, id)
-        self.tokens[id] = sent
-        return sent, [self._send(sent, id)]
+        sent = self.tokens[id] = self.requests[id] = Sent(slot, method, params, id, id)
+        return sent, [Send(Request(id, method, self._stamped(sent)))]
 
     def _send(self, sent: Sent, id: RequestId) -> Effect:
         sent.id = id
@@ -201,10 +201,12 @@ class Client:
         sent.id = None
         if type(reply) is not Response:
             return self._settle(sent, RPCError(reply.code, reply.message, reply.data))  # type: ignore[union-attr]
-        try:
-            result = self.dialect.result(sent.method, reply.result, sender="client")
-        except InvalidResult as error:
-            return self._settle(sent, error)
+        result = reply.result
+        if not isinstance(result, Model):
+            try:
+                result = self.dialect.result(sent.method, result, sender="client")
+            except InvalidResult as error:
+                return self._settle(sent, error)
         return self._resulted(sent, result)
 
     def _late(self, reply: Response | ErrorResponse) -> list[Effect]:

@@ -64,8 +64,8 @@ def choose_server(
     current: Server | None, message: Message, only: Era | None, make: Callable[[type[Server]], Server]
 ) -> Server:
     """The automaton that shall receive this message: the current one, or a new one when the message decides the era."""
-    if isinstance(current, StatefulServer) and current.version:
-        return current  # a session that is agreed on stays what it is
+    if current is not None and current.agreed:
+        return current
     era = only or _era_of(message)
     kind: type[Server] = StatelessServer if era is Era.STATELESS else StatefulServer
     if current is None or (era is not None and type(current) is not kind):

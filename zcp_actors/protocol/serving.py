@@ -72,6 +72,20 @@ class Phase(Enum):
     ENDED = "ended"
 
 
+RUNNING, SUSPENDING, ENDED = Phase
+"""The same as plain names: to look a member up on its class costs as much as a call, and every request does."""
+
+
+@attrs.frozen
+class Asker:
+    """Who sends a request, and what it says of itself."""
+
+    capabilities: ClientCapabilities | None
+    client_info: Implementation | None
+    version: str
+    log_level: str | None = None
+
+
 @attrs.frozen
 class Profile:
     """What a server tells of itself, asked anew whenever it is told (an app may change while it is served)."""
@@ -94,7 +108,7 @@ class Served:
     version: str = ""
     log_level: str | None = None
     progress_token: RequestId | None = None
-    phase: Phase = Phase.RUNNING
+    phase: Phase = RUNNING
     nonce: str | None = None
     """Names this call over all its rounds; made by the host when the call is first sealed or first needs it."""
     trace: dict[str, Any] | None = None
@@ -142,6 +156,8 @@ class Server:
     dialect: Dialect
     tasks: Any
     """How this era tells of tasks: `stateful_tasks` or `stateless_tasks`."""
+    agreed = False
+    """The two sides have agreed on this era for as long as the conversation lasts; no message can choose another."""
 
     def __init__(self, profile: Any, *, max_calls: int = MAX_CALLS, always_replay: bool = False) -> None:
         """`profile` is called for a fresh `Profile` whenever the peer asks who we are."""
@@ -202,18 +218,28 @@ class Server:
             return []
         return self._end(call, f"cancelled by the client: {params.reason or 'no reason given'}")
 
-    def _admit(self, request: Request, params: Model, **facts: Any) -> Served:
+    def _admit(self, request: Request, params: Model, asker: Asker) -> Served:
         """Enter a call into the table. Raises when its id is in use or the table is full."""
-        if request.id in self.calls:
-            raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a request in flight")
-        if len(self.calls) >= self.max_calls:
+        id, calls = request.id, self.calls
+        if id in calls:
+            raise RPCError(INVALID_REQUEST, f"request id {id!r} is already in use by a request in flight")
+        if len(calls) >= self.max_calls:
             raise Overloaded(f"{self.max_calls} requests of this client are already open; wait for one to end")
-        meta: Mapping[str, Any] = getattr(params, "meta", None) or {}
-        token = meta.get("progressToken")
-        if token is not None and (isinstance(token, bool) or not isinstance(token, int | str)):
+        meta: Mapping[str, Any] | None = getattr(params, "meta", None)
+        token = None if meta is None else meta.get("progressToken")
+        if token is not None and type(token) is not int and type(token) is not str:
             raise InvalidParams(f"_meta.progressToken must be a string or an integer, not {token!r}")
-        call = Served(next(self._numbers), request.id, request.method, params, progress_token=token, **facts)
-        self.calls[request.id] = call
+        call = calls[id] = Served(
+            next(self._numbers),
+            id,
+            request.method,
+            params,
+            asker.capabilities,
+            asker.client_info,
+            asker.version,
+            asker.log_level,
+            token,
+        )
         return call
 
     def _end(self, call: Served, reason: str) -> list[Effect]:
@@ -222,7 +248,7 @@ class Server:
         return [*self._withdraw(call), Cancel(call, reason)]
 
     def _forget(self, call: Served) -> None:
-        call.phase = Phase.ENDED
+        call.phase = ENDED
         if self.calls.get(call.id) is call:
             del self.calls[call.id]
 
@@ -237,7 +263,7 @@ class Server:
         `slot` gets the outcome by an `Answer`. Raises, at the asker: `CapabilityMissing`, `AmbiguousQuestion`,
         `ReplayMismatch`, `CallEnding`.
         """
-        if call.phase is not Phase.RUNNING:
+        if call.phase is not RUNNING:
             raise CallEnding(f"{call.method} {call.target!r} is {call.phase.value}: it can ask nothing more")
         ensure_declared(call.capabilities, question.method, params)
         step = call.journal.ask(question)
@@ -258,9 +284,10 @@ class Server:
 
     def finished(self, call: Served, outcome: Any) -> list[Effect]:
         """The handler ended with a result model or an exception. The first end of a call stands."""
-        if call.phase is Phase.ENDED:
+        phase = call.phase
+        if phase is ENDED:
             return []
-        if call.phase is Phase.SUSPENDING:
+        if phase is SUSPENDING:
             return self._suspended(call)
         self._forget(call)
         if not call.open and call._journal is None and not isinstance(outcome, Exception):  # noqa: SLF001 - most calls ask nothing
@@ -276,7 +303,7 @@ class Server:
 
     def became(self, call: Served, result: Model) -> list[Effect]:
         """The call goes on as a task: its request is answered with that, and whoever runs it answers for the rest."""
-        if call.phase is not Phase.RUNNING or call.open:
+        if call.phase is not RUNNING or call.open:
             return []
         self._forget(call)
         return [Send(Response(call.id, result), call.id)]
@@ -296,7 +323,7 @@ class Server:
         raise NotImplementedError
 
     def _replay(self, call: Served) -> list[Effect]:
-        call.phase = Phase.RUNNING
+        call.phase = RUNNING
         call.journal.begin()
         return [Start(call)]
 
@@ -306,12 +333,7 @@ class Server:
 
     def progressed(self, call: Served, progress: float, total: float | None, message: str | None) -> list[Effect]:
         """Report progress, when the client asked for it, it rises, and this is not a replay of what was reported."""
-        if (
-            call.progress_token is None
-            or call.phase is not Phase.RUNNING
-            or call.replaying
-            or not call.advances(progress)
-        ):
+        if call.progress_token is None or call.phase is not RUNNING or call.replaying or not call.advances(progress):
             return []
         params = ProgressNotificationParams(
             progress_token=call.progress_token, progress=progress, total=total, message=message
@@ -320,7 +342,7 @@ class Server:
 
     def logged(self, call: Served, level: str, content: Any, logger: str | None) -> list[Effect]:
         """Send a log message of this call, when the client wants that level."""
-        if not self._wants(self._log_level(call), level) or call.phase is not Phase.RUNNING or call.replaying:
+        if not self._wants(self._log_level(call), level) or call.phase is not RUNNING or call.replaying:
             return []
         params = LoggingMessageNotificationParams(level=cast("LoggingLevel", level), data=content, logger=logger)
         return [Send(Notification("notifications/message", params), call.id)]

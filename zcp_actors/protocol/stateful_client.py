@@ -65,8 +65,9 @@ class StatefulClient(Client):
     def _stamped(self, sent: Sent) -> Model:
         if sent.method == "initialize":
             return sent.params
-        meta = {**(getattr(sent.params, "meta", None) or {}), "progressToken": sent.token}
-        return replaced(sent.params, meta=meta)
+        meta = getattr(sent.params, "meta", None)
+        token = {"progressToken": sent.token}
+        return replaced(sent.params, meta={**meta, **token} if meta else token)
 
     # -------------------------------------------------------------------------------------------- tasks of the server
     def _resulted(self, sent: Sent, result: Any) -> list[Effect]:

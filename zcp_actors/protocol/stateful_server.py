@@ -15,7 +15,7 @@ import attrs
 from zcp_actors.errors import INVALID_REQUEST, InvalidParams, InvalidResult, Overloaded, RPCError
 from zcp_actors.protocol import stateful_tasks
 from zcp_actors.protocol.effects import Answer, Cancel, Effect, Send, Start, Suspend
-from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Phase, Served, Server, changes, recordable
+from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Asker, Phase, Served, Server, changes, recordable
 from zcp_actors.wire import (
     CancelledNotificationParams,
     EmptyResult,
@@ -33,7 +33,7 @@ from zcp_actors.wire.meta_keys import STATEFUL_VERSIONS
 if TYPE_CHECKING:
     from zcp_actors.protocol.questions import Question
     from zcp_actors.protocol.tasks import Task
-    from zcp_actors.wire import ClientCapabilities, Implementation, LoggingLevel, Model, RequestId
+    from zcp_actors.wire import LoggingLevel, Model, RequestId
 
 TASK_ERRAND = "tasks/errand"
 """Not a method of the wire: what asks a client the questions of a task without a request that waits for it."""
@@ -61,8 +61,7 @@ class StatefulServer(Server):
     def __init__(self, profile: Any, **options: Any) -> None:
         super().__init__(profile, **options)
         self.version = ""
-        self.client_info: Implementation | None = None
-        self.capabilities: ClientCapabilities | None = None
+        self._asker = Asker(None, None, "")
         self.log_level = DEFAULT_LOG_LEVEL
         self.subscriptions: set[str] = set()
         self.questions: dict[RequestId, Asked] = {}
@@ -81,15 +80,15 @@ class StatefulServer(Server):
         own = self._OWN.get(method)
         if own is not None:
             return own(self, request, params)
-        facts = {"capabilities": self.capabilities, "client_info": self.client_info, "version": self.version}
-        return [Start(self._admit(request, params, **facts))]
+        return [Start(self._admit(request, params, self._asker))]
 
     def _initialize(self, request: Request, params: Any) -> list[Effect]:
         if self.version:
             raise RPCError(INVALID_REQUEST, "this session is already initialized")
         asked = params.protocol_version
         self.version = asked if asked in STATEFUL_VERSIONS else self.dialect.version
-        self.client_info, self.capabilities = params.client_info, params.capabilities
+        self._asker = Asker(params.capabilities, params.client_info, self.version)
+        self.agreed = True
         profile = self.profile()
         result = InitializeResult(
             protocol_version=self.version,
@@ -194,8 +193,8 @@ class StatefulServer(Server):
             "",
             TASK_ERRAND,
             v2025_11_25.GetTaskPayloadRequestParams(task_id=task.id),
-            capabilities=self.capabilities,
-            client_info=self.client_info,
+            capabilities=self._asker.capabilities,
+            client_info=self._asker.client_info,
             version=self.version,
         )
         self.errands.add(call)

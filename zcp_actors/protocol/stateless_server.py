@@ -27,7 +27,7 @@ from zcp_actors.errors import (
 from zcp_actors.protocol import stateless_tasks
 from zcp_actors.protocol.capabilities import ANSWERS, ASKING, EMBEDDED
 from zcp_actors.protocol.effects import Answer, Arm, Effect, Open, Seal, Send, Start, Suspend
-from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Phase, Served, Server, changes, refused
+from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Asker, Phase, Served, Server, changes, refused
 from zcp_actors.wire import (
     ClientCapabilities,
     DiscoverResult,
@@ -83,15 +83,6 @@ class Pending:
     slot: Any
 
 
-@attrs.frozen
-class Asker:
-    """Who sends this request, by its own `_meta` and nothing else."""
-
-    capabilities: ClientCapabilities
-    client_info: Implementation | None
-    log_level: str | None
-
-
 class StatelessServer(Server):
     """All exchanges with one peer over one connection."""
 
@@ -120,26 +111,19 @@ class StatelessServer(Server):
             return self._discover(request)
         if request.method == LISTEN and not self._follows_tasks(asker, params.notifications.task_ids or ()):
             return self._listen(request.id, params.notifications)
-        call = self._admit(
-            request,
-            params,
-            capabilities=asker.capabilities,
-            client_info=asker.client_info,
-            log_level=asker.log_level,
-            version=version,
-        )
+        if request.id in self.listens:
+            raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a listen stream")
+        call = self._admit(request, params, asker)
         if request.method == LISTEN:
             self._may_listen(request.id)
         state = getattr(params, "request_state", None)
         return [Start(call)] if state is None else [Open(call, state)]
 
-    def _admit(self, request: Request, params: Model, **facts: Any) -> Served:
-        if request.id in self.listens:
-            raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a listen stream")
-        return super()._admit(request, params, **facts)
-
     def _asker(self, meta: dict[str, Any]) -> Asker:
-        """Read who asks. A client sends the same two values each time, so the last reading is kept beside them."""
+        """Read who asks, by this request's own `_meta` and nothing else.
+
+        A client sends the same two values each time, so the last reading is kept beside them.
+        """
         raw, info = meta.get(CLIENT_CAPABILITIES), meta.get(CLIENT_INFO)
         level = meta.get(LOG_LEVEL)
         last = self._last_asker
@@ -150,7 +134,10 @@ class StatelessServer(Server):
         if level is not None and level not in LEVELS:
             raise InvalidParams(f"params._meta[{LOG_LEVEL!r}] must be one of {', '.join(LEVELS)}, not {level!r}")
         asker = Asker(
-            from_wire(ClientCapabilities, raw), None if info is None else from_wire(Implementation, info), level
+            from_wire(ClientCapabilities, raw),
+            None if info is None else from_wire(Implementation, info),
+            self.dialect.version,
+            level,
         )
         self._last_asker = (raw, info, asker)
         return asker

@@ -60,10 +60,8 @@ class Call(Job):
     __slots__ = ("_asking", "_once_scopes", "_step", "_task", "automaton", "served", "session", "suspending", "task")
 
     def __init__(self, session: CallHost, automaton: Server, served: Served, task: Any = None) -> None:
-        super().__init__()
-        self.session, self.automaton, self.served = session, automaton, served
-        self.task = task
-        """What the handler sees of the task that this is; None for a plain call."""
+        """`task` is what the handler sees of the task that this is; None for a plain call."""
+        self.session, self.automaton, self.served, self.task = session, automaton, served, task
         self.suspending = False
         self._task: trio.lowlevel.Task | None = None
         self._asking: set[trio.lowlevel.Task] = set()
@@ -95,7 +93,8 @@ class Call(Job):
             log.exception("a handler of %s failed", self.served.method)
             outcome = error if isinstance(error, Exception) else unfit(error, "the handler")
         finally:
-            self._disarm()
+            if self._step is not None:
+                self._step.disarm()
             self.session.call_ended(self, outcome)
 
     def ended(self, exit: Exit) -> None:

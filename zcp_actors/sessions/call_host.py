@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from zcp_actors.actors import Reply
     from zcp_actors.ports import App, OnceStore
     from zcp_actors.protocol.questions import Question
@@ -28,7 +30,7 @@ class CallHost(Protocol):
     def runtime(self) -> Any:
         """The runtime all this lives in."""
 
-    async def handle(self, context: Any, method: str, params: Any) -> Any:
+    def handle(self, context: Any, method: str, params: Any) -> Coroutine[Any, Any, Any]:
         """Run the handler of this request; return its result model."""
 
     def asked(self, call: Call, question: Question, params: Model, slot: Reply[Any]) -> str:

@@ -9,8 +9,8 @@ It outlives connections: a supervised link may bring another one, and what waits
 from __future__ import annotations
 
 import logging
+import math
 from enum import Enum
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -74,6 +74,7 @@ class State(Enum):
 class Outgoing:
     """A request of ours, as its caller waits for it."""
 
+    session: ClientSession
     method: str
     reply: Reply[Any]
     patience: Patience
@@ -82,6 +83,10 @@ class Outgoing:
     timer: Timer | None = None
     spans: Any = None
     """What a recorder follows of it."""
+
+    def look(self) -> None:
+        """One of its limits may have been reached."""
+        self.session.look(self)
 
 
 @attrs.frozen
@@ -316,7 +321,6 @@ class ClientSession(Cell["Message | Decided"]):
         self,
         method: str,
         params: Model,
-        *,
         timeouts: Timeouts | None = None,
         on_progress: Callable[[Any], Any] | None = None,
     ) -> Coroutine[Any, Any, Any]:
@@ -343,39 +347,46 @@ class ClientSession(Cell["Message | Decided"]):
         self, method: str, params: Model, timeouts: Timeouts, on_progress: Callable[[Any], Any] | None = None
     ) -> Any:
         """`request` on the connection as it is, ready or not: what a handshake uses."""
-        if self.me.status != "running":
+        if not self.running:
             raise self._closed()
-        assert self.automaton is not None
-        now = trio.current_time()
-        outgoing = Outgoing(method, Reply(), Patience(timeouts, now, self.desk.human, self.desk.owed), on_progress)
         automaton = self.automaton
-        outgoing.sent, effects = automaton.request(outgoing, method, params)
-        self._watch(outgoing, now, timeouts.first)
-        recorder = self.runtime.recorder
-        report = None
-        if recorder.enabled:
-            if "request" in recorder.subjects:
-                path = f"{self.me.path}/request-{outgoing.sent.token}"
-                report = Report(recorder, "request", path, method, target_of(params)).begin()
-            self.followed().begin(outgoing, outgoing.sent.token, params)
+        assert automaton is not None
+        reply: Reply[Any] = Reply()
+        now, runtime = trio.current_time(), self.runtime
+        outgoing = Outgoing(self, method, reply, Patience(timeouts, now, self.desk.human, self.desk.owed), on_progress)
+        sent, effects = automaton.request(outgoing, method, params)
+        outgoing.sent = sent
+        if (first := timeouts.first) != math.inf:
+            outgoing.timer = runtime.timers.at(now + first, outgoing.look)
+        report = self._reported(outgoing, sent, params) if runtime.recorder.enabled else None
         self.perform(effects)
         try:
-            return await outgoing.reply.wait()
+            return await reply.wait()
         except trio.Cancelled:
-            if outgoing.reply.settled:  # in the very step in which it was asked for
-                self.perform(automaton.unwanted(answer_of(outgoing.reply)))
+            if reply.settled:  # in the very step in which it was asked for
+                self.perform(automaton.unwanted(answer_of(reply)))
             raise
         finally:
-            if report is not None:
-                report.end(outgoing.reply)
             if outgoing.timer is not None:
                 outgoing.timer.disarm()
-            if not outgoing.sent.settled:
-                self.perform(automaton.cancel(outgoing.sent, "the caller does not want the answer any more"))
+            if not sent.settled:
+                self.perform(automaton.cancel(sent, "the caller does not want the answer any more"))
+            if report is not None:
+                report.end(reply)
             if self.spans is not None:
                 self.spans.end(outgoing)
             # The request and its record name each other; parted, they need no garbage collector.
             outgoing.sent = outgoing.timer = None
+
+    def _reported(self, outgoing: Outgoing, sent: Sent, params: Model) -> Report | None:
+        """Let the recorder follow a request. Returns what tells its subject, where that is listened to."""
+        recorder = self.runtime.recorder
+        report = None
+        if "request" in recorder.subjects:
+            path = f"{self.me.path}/request-{sent.token}"
+            report = Report(recorder, "request", path, sent.method, target_of(params)).begin()
+        self.followed().begin(outgoing, sent.token, params)
+        return report
 
     def followed(self) -> ClientSpans:
         """What a recorder follows of this session. Only where one listens."""
@@ -389,15 +400,11 @@ class ClientSession(Cell["Message | Decided"]):
             if listener is not None:
                 tell_listener(self, listener, params)
 
-    def _watch(self, outgoing: Outgoing, now: float, left: float) -> None:
-        if left != float("inf"):
-            outgoing.timer = self.runtime.timers.at(now + left, partial(self._look, outgoing))
-
-    def _look(self, outgoing: Outgoing) -> None:
+    def look(self, outgoing: Outgoing) -> None:
         """A limit could have been reached. What stopped its clock meanwhile gives it that time back."""
         left, kind = self.desk.left(outgoing.patience)
         if left > 0:
-            self._watch(outgoing, trio.current_time(), left)
+            outgoing.timer = self.runtime.timers.after(left, outgoing.look)
         elif outgoing.sent is not None and self.automaton is not None:
             limit = outgoing.patience.limit(kind)
             self.perform(self.automaton.cancel(outgoing.sent, f"{kind} timeout of {limit:g} s"))
@@ -411,7 +418,7 @@ class ClientSession(Cell["Message | Decided"]):
         """
         if self.providers.of(method) is None:
             raise UsageError(f"{self.name} was opened without a provider for {method}")
-        if self.me.status != "running":
+        if not self.running:
             raise self._closed()
         self._own += 1
         question = Incoming(-self._own, method, params, slot=Reply())

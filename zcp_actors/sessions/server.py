@@ -27,7 +27,7 @@ from zcp_actors.wire import ErrorResponse, Request, Response
 from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from zcp_actors.errors import InvalidMessage
     from zcp_actors.ports import App, Connection, OnceStore, Span, Tasks
@@ -133,14 +133,20 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         """After the session's end neither a message nor a decision is anything to anybody."""
 
     def _received(self, message: Message) -> None:
+        automaton = self._automaton
+        if automaton is None or not automaton.agreed:
+            automaton = self._chosen(message)
+        if self._spans is not None:
+            self._spans.received(automaton, message)
+        self._perform(automaton, automaton.received(message))
+
+    def _chosen(self, message: Message) -> Server:
         automaton = choose_server(self._automaton, message, self._era, self._make)
         if automaton is not self._automaton:
             self._retired, self._automaton = self._automaton, automaton
             self.connection.dialect = automaton.dialect
             self.connection.stamp = automaton.stamp()
-        if self._spans is not None:
-            self._spans.received(automaton, message)
-        self._perform(automaton, automaton.received(message))
+        return automaton
 
     def _make(self, kind: type[Server]) -> Server:
         if type(self._retired) is kind:
@@ -221,9 +227,11 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def _start(self, automaton: Server, served: Served) -> None:
         call = self._calls[served] = Call(self, automaton, served)
-        self._moved_call(served, "received", "running")
+        runtime, spans = self.runtime, self._spans
+        if runtime.recorder.enabled:
+            self._moved_call(served, "received", "running")
         try:
-            self.runtime.workers.submit(call, self, None if self._spans is None else self._spans.within(served))
+            runtime.workers.submit(call, self, None if spans is None else spans.within(served))
         except TooManyChildren as error:
             del self._calls[served]
             self._perform(automaton, automaton.finished(served, Overloaded(str(error))))
@@ -258,11 +266,10 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         return served.nonce
 
     # -------------------------------------------------------------------------------------------- tasks
-    async def handle(self, context: Any, method: str, params: Any) -> Any:
+    def handle(self, context: Any, method: str, params: Any) -> Coroutine[Any, Any, Any]:
         """See `CallHost.handle`."""
-        if self.tasks is None:
-            return await self.app.handle(context, method, params)
-        return await self.tasks.handle(context, method, params)
+        server = self.app if self.tasks is None else self.tasks
+        return server.handle(context, method, params)
 
     def become(self, call: Call, result: Model) -> bool:
         """Answer the request of a running call with the task that it becomes, and let go of it.
@@ -335,15 +342,17 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def call_ended(self, call: Call, outcome: Any) -> None:
         """The handler has unwound, however it ended."""
-        self._moved_call(call.served, "running", "suspended" if call.suspending else "ended")
-        self._release(call.served)
+        served, automaton = call.served, call.automaton
+        if self.runtime.recorder.enabled:
+            self._moved_call(served, "running", "suspended" if call.suspending else "ended")
+        self._release(served)
         if self._spans is not None:
-            self._spans.ended(call.served)
-        self._act(call.automaton, call.automaton.finished(call.served, outcome))
+            self._spans.ended(served)
+        self._act(automaton, automaton.finished(served, outcome))
 
     def _release(self, served: Served) -> None:
         self._calls.pop(served, None)
-        if not self._calls:
+        if self._idle and not self._calls:
             waiting, self._idle = self._idle, []
             for each in waiting:
                 each.set(None)
@@ -355,7 +364,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def _moved_call(self, served: Served, old: str, new: str) -> None:
         recorder = self.runtime.recorder
-        if recorder.enabled and "call" in recorder.subjects:
+        if "call" in recorder.subjects:
             recorder.transition(
                 "call", f"{self.path}/call-{served.number}", old, new, method=served.method, target=served.target
             )

@@ -62,7 +62,7 @@ class TaskMethods(Opening):
         task = from_wire(TaskMetadata, {"ttl": ttl} if ttl is not None else {})
         if poll_interval is not None:
             task = from_wire(TaskMetadata, {**task, "pollInterval": poll_interval})
-        params = self._call(name, arguments, profile=profile, meta=meta, task=task)
+        params = self._call(name, arguments, profile, meta, task)
         return await self._start("tools/call", params, task, on_progress)
 
     async def create_task(
@@ -82,7 +82,6 @@ class TaskMethods(Opening):
         self,
         name: str,
         arguments: Mapping[str, Any] | None,
-        *,
         profile: str | None,
         meta: Mapping[str, Any] | None,
         task: TaskMetadata | None,

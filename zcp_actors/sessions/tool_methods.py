@@ -87,19 +87,25 @@ class ToolMethods(TaskMethods):
         arguments that no wire carries, `InvalidResult` when structured content does not match the schema that the
         server listed, `RequestCancelled` when the task was cancelled by somebody else.
         """
-        options: dict[str, Any] = {"profile": profile, "meta": meta}
         if task is not None:
             wishes = from_wire(TaskMetadata, plain(task, "task"))
             return await self.call_tool_as_task(
-                name, arguments, ttl=wishes.ttl, poll_interval=wishes.poll_interval, on_progress=on_progress, **options
+                name,
+                arguments,
+                ttl=wishes.ttl,
+                poll_interval=wishes.poll_interval,
+                profile=profile,
+                meta=meta,
+                on_progress=on_progress,
             )
-        demanded = self._listed.task_support(name) == "required" and self._runs_tools_as_tasks
-        params = self._call(name, arguments, task=TaskMetadata() if demanded else None, **options)
+        listed = self._listed
+        demanded = listed.task_support(name) == "required" and self._runs_tools_as_tasks
+        params = self._call(name, arguments, profile, meta, TaskMetadata() if demanded else None)
         session = self._open_session()
         limited = None if timeouts is None else TaskCall(session, timeouts)
-        told = await session.request("tools/call", params, timeouts=timeouts, on_progress=on_progress)
+        told = await session.request("tools/call", params, timeouts, on_progress)
         if isinstance(told, CREATED):
             result: CallToolResult = await (limited or TaskCall(session, None)).complete(told, params)
             return result
-        self._listed.check(name, told)
+        listed.check(name, told)
         return told  # type: ignore[no-any-return]  # the dialect's result of this method

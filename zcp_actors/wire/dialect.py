@@ -51,9 +51,11 @@ class Dialect:
 
         Raises `MethodNotFound`, or `InvalidParams` with the place, what was expected and what came.
         """
-        shapes = self._requests(sender).get(method)
+        shapes = (self.client_requests if sender == "client" else self.server_requests).get(method)
         if shapes is None:
             raise MethodNotFound(method)
+        if isinstance(raw, Model):
+            return raw
         return self._params(shapes[0], raw, [self.demands.get("*"), self.demands.get(method)])
 
     def notification_params(self, method: str, raw: Model | dict[str, Any] | None, *, sender: Side) -> Model:

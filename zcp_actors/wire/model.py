@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
@@ -139,11 +140,12 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _slots(cls: Any) -> tuple[tuple[tuple[_Read, _Write], ...], dict[str, _Write]]:
-    """Reader and writer of every field, and the writers by name: the slots' own, which no frozen class guards."""
-    members = {field.name: getattr(cls, field.name) for field in attrs.fields(cls)}
-    pairs = tuple((member.__get__, member.__set__) for member in members.values())
-    return pairs, {name: member.__set__ for name, member in members.items()}
+def _slots(cls: Any) -> tuple[_Read, tuple[_Write, ...], dict[str, _Write]]:
+    """A reader of all fields and a writer of each, also by name: the slots' own, which no frozen class guards."""
+    writers = {field.name: getattr(cls, field.name).__set__ for field in attrs.fields(cls)}
+    first, *others = writers
+    read = attrgetter(first, *others) if others else lambda model: (getattr(model, first),)
+    return read, tuple(writers.values()), writers
 
 
 def replaced(model: T, **changes: Any) -> T:
@@ -151,12 +153,13 @@ def replaced(model: T, **changes: Any) -> T:
 
     Of a model, or of any attrs class with slots.
     """
-    copy = object.__new__(type(model))
-    pairs, writers = _slots(type(model))
-    for read, write in pairs:
-        write(copy, read(model))
+    cls: Any = type(model)
+    copy: T = object.__new__(cls)
+    read, writers, named = _slots(cls)
+    for write, value in zip(writers, read(model), strict=True):
+        write(copy, value)
     for name, value in changes.items():
-        writers[name](copy, value)
+        named[name](copy, value)
     return copy
 
 
