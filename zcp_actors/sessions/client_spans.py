@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from zcp_actors.errors import ZCPError
 from zcp_actors.protocol.capabilities import ASKING
 from zcp_actors.protocol.stateless_client import StatelessClient
 from zcp_actors.sessions.exchange_facts import (
@@ -29,6 +30,7 @@ from zcp_actors.wire import Notification, Request
 from zcp_actors.wire.meta_keys import SUBSCRIPTION_ID
 
 if TYPE_CHECKING:
+    from zcp_actors.actors import Reply
     from zcp_actors.ports import Recorder, Span
     from zcp_actors.protocol.asking import Incoming
     from zcp_actors.sessions.client import ClientSession, Outgoing
@@ -126,8 +128,7 @@ class ClientSpans:
         """What to send instead: the same, saying what it is part of."""
         if isinstance(message, Request):
             asking = self._legs.get(message.id) or self._next_leg(message)
-            if asking is not None:
-                return self._carrying(message, asking.leg)
+            return message if asking is None else self._carrying(message, asking.leg)
         elif isinstance(message, Notification) and message.method == CANCELLED:
             return self._cancelling(message)
         return message
@@ -173,22 +174,28 @@ class ClientSpans:
         if asking is None:
             return
         self._legs.pop(asking.id, None)
-        outcome, facts = outcome_of(outgoing.reply)
-        if outcome in ("completed", "tool error"):
+        try:
             result = outgoing.reply.result()
+        except ZCPError:
+            outcome, facts = self._failed(outgoing.reply, asking)
+        else:
             outcome, facts = result_facts(result)
             if outcome == "task":
                 self._became(result, asking.outer)
-        elif outcome == "cancelled":
-            facts |= {"by": asking.canceller, "cancelled_for": "caller"}
-        elif "kind" in facts:
-            facts["limit"] = facts.pop("kind")
         if outgoing.method == POLL:
             facts["peer"] = self._path
         asking.leg.end(outcome, **facts)
         if asking.whole is not None:
             asking.whole.end(outcome, rounds=asking.rounds, **{**facts, "by": None})
         outgoing.spans = None
+
+    def _failed(self, reply: Reply[Any], asking: Asking) -> tuple[str, dict[str, Any]]:
+        outcome, facts = outcome_of(reply)
+        if outcome == "cancelled":
+            facts |= {"by": asking.canceller, "cancelled_for": "caller"}
+        elif "kind" in facts:
+            facts["limit"] = facts.pop("kind")
+        return outcome, facts
 
     def _became(self, told: Any, span: Span) -> None:
         id = text_of(value_of(told, "task"), "taskId") or text_of(told, "taskId")

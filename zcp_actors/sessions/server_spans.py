@@ -144,12 +144,12 @@ class ServerSpans:
     # -------------------------------------------------------------------------------------------- to the client
     def sending(self, message: Message, call: RequestId | None) -> Message:
         """What to send instead: the same, saying what it is part of."""
-        if isinstance(message, Request):
-            return self._asking(message, call)
         if isinstance(message, Response):
             if isinstance(message.result, CallToolResult) or not getattr(message.result, "input_requests", None):
                 return message
             return Response(message.id, self._embedding(message.result, self.span_of(message.id)))
+        if isinstance(message, Request):
+            return self._asking(message, call)
         if isinstance(message, Notification):
             if message.method == CANCELLED:
                 return self._withdrawing(message)
@@ -229,8 +229,8 @@ class ServerSpans:
     # -------------------------------------------------------------------------------------------- the calls
     def within(self, served: Served) -> Context | None:
         """Where the handler of a call runs; None: where all do."""
-        span = self.span_of(served.id)
-        return None if span is None else span.within(self._session.runtime.context)
+        found = self._calls.get(served.id)
+        return None if found is None else found.span.within(self._session.runtime.context)
 
     def sealing(self, served: Served) -> None:
         """A call is suspended, and what is to be known of it when it comes back is sealed."""

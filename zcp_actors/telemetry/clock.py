@@ -7,6 +7,7 @@ virtual, so are durations.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -33,47 +34,56 @@ class Clock:
         self._wall, self._virtual = wall, virtual
         self._runs: Any = None
         self._offset = self._last = 0
-        self._check = 0.0
         self._follows = True
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Follow the clock of whichever run asks next."""
+        self._seconds: Callable[[], float] = self._found
+        self._check = -math.inf
+        """From when on the anchor is to be looked at."""
 
     def now(self) -> int:
         """The time of this step."""
         try:
-            runs = trio.lowlevel.current_clock()
-        except RuntimeError:  # asked from another thread: a reader of metrics
+            seconds = self._seconds()
+        except RuntimeError:  # asked from another thread, a reader of metrics, while nothing runs
             return self._wall() if self._follows else self._last
-        seconds = runs.current_time()  # as `trio.current_time()` does it, which looks for the clock again
-        if runs is not self._runs or seconds > self._check:
-            return self._at(runs, seconds)
+        if seconds > self._check:
+            self._look(seconds)
         self._last = told = self._offset + round(seconds * NANOSECONDS)
         return told
 
     def at(self, seconds: float) -> int:
         """A time of the runtime's clock, as the wall had it."""
-        return self._at(trio.lowlevel.current_clock(), seconds)
-
-    def _at(self, runs: Any, seconds: float) -> int:
-        if runs is not self._runs:
-            self._anchor(runs)
-        elif seconds > self._check and self._follows:
-            self._follow(runs)
+        if seconds > self._check:
+            self._look(seconds)
         self._last = told = self._offset + round(seconds * NANOSECONDS)
         return told
 
-    def _follow(self, runs: Any) -> None:
-        now = trio.current_time()
-        self._check = now + CHECK_SECONDS
-        if abs(self._wall() - self._told(now)) > LARGEST_DRIFT:
-            self._anchor(runs)
+    def _found(self) -> float:
+        runs = trio.lowlevel.current_clock()
+        self._seconds, self._check = runs.current_time, 0.0
+        if runs is not self._runs:
+            self._runs = runs
+            self._anchor()
+        return self._seconds()
 
-    def _told(self, seconds: float) -> int:
-        return self._offset + round(seconds * NANOSECONDS)
+    def _look(self, seconds: float) -> None:
+        if self._check < 0.0:
+            self._found()
+        if seconds > self._check:
+            self._check = seconds + CHECK_SECONDS if self._follows else math.inf
+            if self._follows and abs(self._wall() - self._told()) > LARGEST_DRIFT:
+                self._anchor()
 
-    def _anchor(self, runs: Any) -> None:
+    def _told(self) -> int:
+        return self._offset + round(self._seconds() * NANOSECONDS)
+
+    def _anchor(self) -> None:
         # Each run of trio counts from a number of its own.
-        self._runs, self._check = runs, 0.0
-        self._follows = not (_is_virtual(runs) if self._virtual is None else self._virtual)
-        self._offset = self._wall() - round(trio.current_time() * NANOSECONDS)
+        self._follows = not (_is_virtual(self._runs) if self._virtual is None else self._virtual)
+        self._offset = self._wall() - round(self._seconds() * NANOSECONDS)
         self._last = self._wall()
 
 

@@ -12,6 +12,7 @@ spans have other parts than the known ones, is left as it is.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from threading import Lock
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -22,6 +23,8 @@ from opentelemetry.sdk.trace import Span, Tracer, _Span
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_OFF, DEFAULT_ON
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+
+from zcp_actors.telemetry.propagation import span_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,6 +68,8 @@ class LightSpan(Span):
     _record_exception = True
     _set_status_on_exception = True
     _status = Status(StatusCode.UNSET)
+
+    context = property(attrgetter("_context"))  # the same without a call of Python: processors ask for it
 
     def __getattr__(self, name: str) -> Any:
         # Called for what is not there yet. Two threads may come at once: the first to set it wins for both.
@@ -128,8 +133,8 @@ class LightTracer:
     ) -> trace.Span:
         """See `opentelemetry.trace.Tracer`. The attributes are changed no more, but through the span."""
         tracer = self._tracer
-        parent: Any = trace.get_current_span(context).get_span_context()
-        if type(parent) is not SpanContext or not tracer._is_enabled():
+        parent: Any = span_of(context)
+        if type(parent) is not SpanContext or not tracer._tracer_config.is_enabled:
             return tracer.start_span(name, context, kind, attributes, links, start_time)
         ids = tracer.id_generator
         # By position: each property of a span's context costs a call.
@@ -140,11 +145,12 @@ class LightTracer:
         else:
             parent, state, trace_id = None, None, ids.generate_trace_id()
             random = TraceFlags.RANDOM_TRACE_ID if ids.is_trace_id_random() else 0
-        rule = RULES.get(id(tracer.sampler))
+        sampler = tracer.sampler
+        rule = RULES.get(id(sampler))
         if rule is not None:
             sampled = recording = rule[0 if parent is None else 1 if flags & TraceFlags.SAMPLED else 2]
         else:
-            judged: Any = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, links)
+            judged: Any = sampler.should_sample(context, trace_id, name, kind, attributes, links)
             sampled, recording, state = judged.decision.is_sampled(), judged.decision.is_recording(), judged.trace_state
             attributes = dict(judged.attributes or ())
         at = SpanContext(
@@ -152,20 +158,15 @@ class LightTracer:
         )
         if not recording:
             return NonRecordingSpan(at)
-        span = self._made(name, at, parent, kind)
-        span._told, span._start_time = attributes, start_time
+        span = object.__new__(LightSpan)  # past the SDK's way, which makes all parts
+        span._name, span._context, span._parent, span._kind, span._lock = name, at, parent, kind, Lock()
+        span._told, span._start_time, span._sampler, span._limits = attributes, start_time, sampler, tracer._span_limits
+        span._span_processor, span._resource = tracer.span_processor, tracer.resource
+        span._instrumentation_info, scope = tracer.instrumentation_info, tracer._instrumentation_scope
+        span._instrumentation_scope = scope
         if links:
             span._links = span._new_links(links)
         tracer.span_processor.on_start(span, parent_context=context)
-        return span
-
-    def _made(self, name: str, at: SpanContext, parent: SpanContext | None, kind: SpanKind) -> LightSpan:
-        tracer = self._tracer
-        span = object.__new__(LightSpan)  # past the SDK's way, which makes all parts
-        span._name, span._context, span._parent, span._kind, span._lock = name, at, parent, kind, Lock()
-        span._span_processor, span._sampler, span._resource = tracer.span_processor, tracer.sampler, tracer.resource
-        span._instrumentation_info, span._limits = tracer.instrumentation_info, tracer._span_limits
-        span._instrumentation_scope = tracer._instrumentation_scope
         return span
 
 

@@ -14,16 +14,28 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from opentelemetry import trace
 from opentelemetry.baggage import get_all
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
+from opentelemetry.trace import (
+    DEFAULT_TRACE_STATE,
+    INVALID_SPAN,
+    INVALID_SPAN_CONTEXT,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    TraceFlags,
+    TraceState,
+    set_span_in_context,
+)
 
 LONGEST: Final = {"traceparent": 512, "tracestate": 8192, "baggage": 8192}
 """Characters of each key that are read; W3C asks for 512 of a tracestate and for 8192 of baggage."""
+
+MORE: Final = LONGEST.keys() - {"traceparent"}
+"""Those that most requests do not have."""
 
 TRUSTED: Final = frozenset({"memory", "pipe"})
 """Transports whose other end is this process, its parent or its child: the same trust already holds."""
@@ -39,6 +51,9 @@ Said = tuple[str, SpanContext] | None
 
 NOTHING: Final = Context()
 """A context that is about nothing."""
+
+SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, NOTHING)))
+"""Where a context holds its span: the API tells by two calls what one look finds."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.ASCII)
 _LENGTH = 55
@@ -69,6 +84,9 @@ def carrier(meta: Any) -> dict[str, str]:
 
 def extracted(meta: Any, said: Said = None) -> Context:
     """What a `_meta` says its request is part of; an empty context where it says nothing that can be read."""
+    if said is not None and type(meta) is dict and meta.get("traceparent") is said[0] and MORE.isdisjoint(meta):
+        trace_id, span_id, _, flags, _, _ = said[1]
+        return Context({SPAN_KEY: NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=True, trace_flags=flags))})
     told = carrier(meta)
     if not told:
         return NOTHING
@@ -102,11 +120,12 @@ def injected(meta: Mapping[str, Any] | None, span: SpanContext, context: Context
     That is a span, and the baggage of a context.
     """
     told: dict[str, Any] = dict(meta) if meta else {}
-    if span.is_valid:
-        told["traceparent"] = f"00-{span.trace_id:032x}-{span.span_id:016x}-{_FLAGS_TEXT[span.trace_flags]}"
+    trace_id, span_id, _, flags, state, is_valid = span  # by position: each property costs a call
+    if is_valid:
+        told["traceparent"] = f"00-{trace_id:032x}-{span_id:016x}-{_FLAGS_TEXT[flags]}"
         told.pop("tracestate", None)
-        if span.trace_state:
-            told["tracestate"] = span.trace_state.to_header()
+        if state is not DEFAULT_TRACE_STATE and state:
+            told["tracestate"] = state.to_header()
     if context and get_all(context):
         _BAGGAGE.inject(told, context)
     return told
@@ -114,12 +133,18 @@ def injected(meta: Mapping[str, Any] | None, span: SpanContext, context: Context
 
 def span_of(context: Context) -> SpanContext:
     """The span that a context is about; an invalid one where it is about none."""
-    return trace.get_current_span(context).get_span_context()
+    span: Any = context.get(SPAN_KEY)
+    return INVALID_SPAN_CONTEXT if span is None else cast("SpanContext", span.get_span_context())
 
 
-def remote(span: SpanContext, base: Context | None = None) -> Context:
+def about(span: Span, base: Context) -> Context:
+    """A context about a span; else it is as this one."""
+    return Context({**base, SPAN_KEY: span})
+
+
+def remote(span: SpanContext, base: Context = NOTHING) -> Context:
     """A context about a span of elsewhere, or of earlier."""
-    return set_span_in_context(NonRecordingSpan(span), base or NOTHING)
+    return about(NonRecordingSpan(span), base)
 
 
 def marked(span: SpanContext, at: int) -> dict[str, Any]:
@@ -145,17 +170,18 @@ class OpenTraces:
 
     def opened(self, span: SpanContext) -> None:
         """A request of ours is on its way."""
-        found = self._open.get(span.trace_id)
+        trace_id = span[0]
+        found = self._open.get(trace_id)
         if found is not None:
-            self._open[span.trace_id] = (found[0] + 1, found[1])
+            self._open[trace_id] = (found[0] + 1, found[1])
         elif len(self._open) < MOST_TRACES:
-            self._open[span.trace_id] = (1, span)
+            self._open[trace_id] = (1, span)
 
     def closed(self, span: SpanContext) -> None:
         """It has ended."""
-        found = self._open.pop(span.trace_id, None)
+        found = self._open.pop(span[0], None)
         if found is not None and found[0] > 1:
-            self._open[span.trace_id] = (found[0] - 1, found[1])
+            self._open[span[0]] = (found[0] - 1, found[1])
 
     def own(self, said: SpanContext) -> SpanContext | None:
         """The span a peer names, with our own flags and state, if it is of one of these traces."""

@@ -21,6 +21,7 @@ from zcp_actors.telemetry.drawing import Drawing
 from zcp_actors.telemetry.metrics import Metrics
 from zcp_actors.telemetry.requests import Requests
 from zcp_actors.telemetry.sessions import Sessions
+from zcp_actors.telemetry.span import Followed
 from zcp_actors.telemetry.tasks import LONG_SECONDS, Tasks
 from zcp_actors.telemetry.waits import LONG_MAIL, Waits
 
@@ -82,10 +83,12 @@ class Telemetry:
             "actor": self._actors.moved,
             "session": self._sessions.moved,
         }
+        self._begins = self._requests.begins
         self.subjects: Collection[str] = frozenset(self._draws)
 
     def opened(self, runtime: Any) -> None:
         """See `ports.Recorder`."""
+        self._drawing.clock.let_go()
         self._metrics.mail = runtime.mail
         self._requests.home = self._requests.around()
 
@@ -93,6 +96,7 @@ class Telemetry:
         """See `ports.Recorder`."""
         self._drawing.guarded(self._tasks.close)
         self._metrics.mail = None
+        self._drawing.clock.let_go()
 
     def transition(self, subject: str, path: str, old: str, new: str, **facts: Any) -> None:
         """See `ports.Recorder`."""
@@ -111,7 +115,8 @@ class Telemetry:
     def begin(self, subject: str, path: str, *, under: Span | None = None, **facts: Any) -> Span:
         """See `ports.Recorder`."""
         try:
-            return self._requests.begin(subject, path, under, facts)
+            begins = self._begins.get(subject) or self._requests.inner
+            return begins(subject, path, under if isinstance(under, Followed) else None, facts)
         except Exception as error:  # noqa: BLE001 - see `Drawing.guarded`
             self._drawing.failed(error)
             return NullSpan()

@@ -77,12 +77,12 @@ class Asked(Followed):
     shape: Shape = attrs.field(kw_only=True)
     polls: Polls | None = attrs.field(kw_only=True)
 
-    def _end(self, outcome: str, facts: dict[str, Any]) -> None:
+    def _end(self, outcome: str, facts: dict[str, Any], at: int) -> None:
         if self.subject == "request":
             self.drawing.open_traces.closed(self.at)
         if self.polls is not None and not self.polls.is_worth(self, outcome, facts):
             return  # a span that is never ended is never exported
-        ended = self.close(outcome, facts)
+        ended = self.close(outcome, facts, at)
         metrics = self.drawing.metrics
         if metrics.live:
             name = "mcp.client.operation.duration" if self.subject == "request" else "mcp.server.operation.duration"
@@ -104,9 +104,9 @@ class Asked(Followed):
 class Wanting(Followed):
     """What a caller wants of a peer, over all requests that it takes: what the peer asks meanwhile goes on in it."""
 
-    def _end(self, outcome: str, facts: dict[str, Any]) -> None:
+    def _end(self, outcome: str, facts: dict[str, Any], at: int) -> None:
         self.drawing.open_traces.closed(self.at)
-        self.close(outcome, facts)
+        self.close(outcome, facts, at)
 
 
 @attrs.define(eq=False)
@@ -118,14 +118,13 @@ class Waiting(Followed):
     waits: dict[str, Waiting] = attrs.Factory(dict)
     """Where it is found by its path while it lasts."""
 
-    def _end(self, outcome: str, facts: dict[str, Any]) -> None:
+    def _end(self, outcome: str, facts: dict[str, Any], at: int) -> None:
         metrics, method = self.drawing.metrics, self.attributes[names.INPUT_METHOD]
         metrics.waiting.pop(self.path, None)
         self.waits.pop(self.path, None)
         metrics.pending[keyed({names.INPUT_METHOD: method, names.SIDE: "asking"})] -= 1
         # A status of a task ends a gap before the next one begins; what waits in it must not stick out.
-        at = max(self.began, self.drawing.clock.now() - GAP) if self.within_state else None
-        ended = self.close(outcome, facts, at)
+        ended = self.close(outcome, facts, at - GAP if self.within_state else at)
         told = metrics.bounded(answered(method, self.attributes))
         metrics.seconds("zcp.input_request.wait.duration", ended - self.began, told)
 
@@ -167,7 +166,8 @@ class Requests:
         self._polls = Polls(drawing, polls)
         # One for each recorder: what a metric tells apart is that recorder's.
         self._shape = lru_cache(names.KEPT)(shape)
-        self._begins = {"request": self._request, "call": self._call, "question": self._question}
+        self.begins = {"request": self._request, "call": self._call, "question": self._question}
+        """What begins a span for each subject; `inner` does for all others."""
         self.home = self.around()
         """What was current around the runtime: it is about none of its requests."""
 
@@ -179,14 +179,9 @@ class Requests:
         """The wait for an answer that is under way there."""
         return self._waits.get(path)
 
-    def begin(self, subject: str, path: str, under: Any, facts: dict[str, Any]) -> Followed:
-        """Begin a span for this subject."""
-        if under is not None and not isinstance(under, Followed):
-            under = None
-        return self._begins.get(subject, self._inner)(subject, path, under, facts)
-
     # -------------------------------------------------------------------------------------------- asking
-    def _inner(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
+    def inner(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
+        """Begin what a caller wants, the wait for a task, or the way to a peer."""
         method, target = facts.pop("method", ""), facts.pop("target", "")
         name = names.span_name(method, target)
         attributes = {**(names.about(method, target) if method else {}), **self._drawing.attributes(facts)}
@@ -210,7 +205,10 @@ class Requests:
         if under is not None:
             return under.inside
         current = otel.get_current()
-        if current and propagation.span_of(current).is_valid:
+        if current:
+            if propagation.span_of(current).is_valid:
+                return current
+        elif not meta and about is None:
             return current
         if meta and (said := propagation.extracted(meta)) and propagation.span_of(said).is_valid:
             return said
@@ -239,7 +237,7 @@ class Requests:
             links += linked(before[0], "continues")
             if parent is None or span.trace_id != before[0].trace_id:
                 # The rounds of one call are one trace, whatever its client says of each.
-                parent = propagation.remote(before[0], parent)
+                parent = propagation.remote(before[0], parent or propagation.NOTHING)
         if parent is None and under is not None:
             parent = under.inside
         if (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from opentelemetry import context as otel
-from opentelemetry.trace import StatusCode, set_span_in_context
+from opentelemetry.trace import StatusCode
 
 from zcp_actors.telemetry import conventions as names
 from zcp_actors.telemetry import propagation
@@ -48,7 +48,7 @@ class Followed:
     def context(self) -> otel.Context:
         """What is begun in here is a child of the span. Made when it is needed: most spans have no children here."""
         if self._context is None:
-            self._context = set_span_in_context(self.span, self.parent)
+            self._context = propagation.about(self.span, self.parent)
         return self._context
 
     @property
@@ -72,7 +72,7 @@ class Followed:
         """See `ports.Span`."""
         try:
             told = propagation.injected(meta, self.at, self.parent)
-            if self.at.is_valid:
+            if "traceparent" in told:
                 self.drawing.said = told["traceparent"], self.at
             return told
         except Exception as error:  # noqa: BLE001 - see `Drawing.guarded`
@@ -89,29 +89,29 @@ class Followed:
         """See `ports.Span`."""
         return self.drawing.guarded(propagation.marked, self.at, self.drawing.clock.now()) or {}
 
-    def end(self, outcome: str = "completed", **facts: Any) -> None:
-        """See `ports.Span`."""
-        if not self.ended:
-            self.ended = True
-            try:
-                self._end(outcome, facts)
-            except Exception as error:  # noqa: BLE001 - see `Drawing.guarded`
-                self.drawing.failed(error)
+    def end(
+        self, outcome: str = "completed", *, by: Any = None, at: float | None = None, result: Any = None, **facts: Any
+    ) -> None:
+        """See `ports.Span`. `at` is a time of the runtime's clock, `result` a content."""
+        if self.ended:
+            return
+        self.ended, drawing = True, self.drawing
+        try:
+            if by is not None:
+                drawing.link(self.span, by, "cancelled_by")
+            if result is not None and drawing.content:
+                facts["result"] = result
+            self._end(outcome, facts, drawing.clock.now() if at is None else drawing.clock.at(at))
+        except Exception as error:  # noqa: BLE001 - see `Drawing.guarded`
+            drawing.failed(error)
 
-    def _end(self, outcome: str, facts: dict[str, Any]) -> None:
-        self.close(outcome, facts)
+    def _end(self, outcome: str, facts: dict[str, Any], at: int) -> None:
+        self.close(outcome, facts, at)
 
-    def close(self, outcome: str, facts: dict[str, Any], at: int | None = None) -> int:
-        """End the span now, or `at`; returns when that was."""
-        drawing, by, when = self.drawing, facts.pop("by", None), facts.pop("at", None)
-        if at is None:
-            at = drawing.clock.now() if when is None else drawing.clock.at(when)
-        if not drawing.content:
-            facts.pop("result", None)
+    def close(self, outcome: str, facts: dict[str, Any], at: int) -> int:
+        """End the span at this time, or when it began, if that is later; returns when that was."""
         if facts or outcome != "completed":
             self._judge(outcome, facts)
-        if by is not None:
-            drawing.link(self.span, by, "cancelled_by")
         at = max(at, self.began)
         self.span.end(at)
         return at
