@@ -115,6 +115,7 @@ class HTTPChannel:
         self._reading = trio.Event()
         self._progress = trio.lowlevel.ParkingLot()
         self._met = False
+        self._parsed: dict[str, Any] = {}
         self.closed = False
 
     @property
@@ -208,7 +209,7 @@ class HTTPChannel:
         if self._tap is not None and body is not None:
             self._tap("out", body)
         try:
-            async with ask(self.client, method, self.url, headers, body=body, sent=sent) as reply:
+            async with ask(self.client, method, self.url, headers, body=body, sent=sent, parsed=self._parsed) as reply:
                 self._met = True
                 yield reply
         except StartFailed as error:

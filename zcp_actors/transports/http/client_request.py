@@ -9,7 +9,7 @@ because an answer of a few bytes may unpack to gigabytes.
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -18,7 +18,7 @@ import trio
 from zcp_actors.errors import ConnectionLost, MessageTooLarge, StartFailed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from zcp_actors.transports.http.client_factory import HTTPClient
 
@@ -69,9 +69,9 @@ class Reply:
         """
         failure: Exception | None = None
         wanted = True
-        with trio.CancelScope() as reading, spoken(self.url):
+        with trio.CancelScope() as reading, Spoken(self.url):
             self._refuse_packed()
-            async with aclosing(self._response.aiter_raw()) as pieces:
+            async with aclosing(aiter(self._response.stream)) as pieces:
                 async for piece in pieces:
                     if not wanted:
                         continue
@@ -113,16 +113,23 @@ async def ask(
     *,
     body: bytes | None = None,
     sent: trio.Event | None = None,
+    parsed: dict[str, Any] | None = None,
 ) -> AsyncIterator[Reply]:
     """Send a request; the block runs when the head of the reply is there. `sent` is set when the body has left.
 
+    `parsed` keeps the URL as this client has it, which is not parsed again.
     Raises `StartFailed` when nobody could be reached, `ConnectionLost` when a connection broke or a redirect leaves the
     origin. A cancel closes the connection.
     """
     target = url
+    if parsed is None:
+        parsed = {}
     for _ in range(MAX_REDIRECTS + 1):
-        with spoken(target):
-            request = client.build_request(method, target, headers=framed(headers, body), content=paced(body, sent))
+        with Spoken(target):
+            where = parsed.get(target, target)
+            request = client.build_request(method, where, headers=framed(headers, body), content=paced(body, sent))
+            if target is url:
+                parsed[url] = request.url
             response = await client.send(request, stream=True, follow_redirects=False)
         try:
             location = response.headers.get("location") if response.status_code in REDIRECTS else None
@@ -131,7 +138,7 @@ async def ask(
                 return
             target = next_target(method, target, location, response.status_code)
         finally:
-            with trio.move_on_after(CLOSE_SECONDS, shield=True), suppress(ConnectionLost), spoken(target):
+            with trio.move_on_after(CLOSE_SECONDS, shield=True), suppress(ConnectionLost), Spoken(target):
                 await response.aclose()
     raise ConnectionLost(f"{shown(url)} redirects more than {MAX_REDIRECTS} times")
 
@@ -176,16 +183,22 @@ def paced(body: bytes | None, sent: trio.Event | None) -> Any:
     return pieces()
 
 
-@contextmanager
-def spoken(url: str) -> Iterator[None]:
-    """A client's own exceptions, whichever client it is, as ours."""
-    try:
-        yield
-    except (ConnectionLost, StartFailed):
-        raise
-    except Exception as error:
+class Spoken:
+    """A block in which a client's own exceptions, whichever client it is, become ours."""
+
+    __slots__ = ("_url",)
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, ConnectionLost | StartFailed):
+            return
         names = {each.__name__ for each in type(error).__mro__}
         why = f"{type(error).__name__}{f': {error}' if str(error) else ''}"
         if names & {"ConnectError", "ConnectTimeout"}:
-            raise StartFailed(f"{shown(url)} cannot be reached: {why}") from error
-        raise ConnectionLost(f"the connection to {shown(url)} broke: {why}") from error
+            raise StartFailed(f"{shown(self._url)} cannot be reached: {why}") from error
+        raise ConnectionLost(f"the connection to {shown(self._url)} broke: {why}") from error
