@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zcp_actors.errors import NotJSON, UsageError
@@ -94,3 +94,12 @@ def test_a_default_key_is_short_and_says_what_is_asked(method, stem):
 def test_a_key_that_is_no_name_is_refused_where_it_is_given(key):
     with pytest.raises(UsageError, match="printable characters"):
         Question("roots/list", {}, key)
+
+
+@example("\ud800")
+@example({"\ud800": 2**70})
+@given(values)
+def test_either_writer_writes_the_same(value):
+    """The digest names a question in journals that are kept: it must not depend on which of the two wrote it."""
+    settled = json.loads(canonical([value]))
+    assert canonical(settled) == json.dumps(settled, sort_keys=True, separators=(",", ":")).encode()

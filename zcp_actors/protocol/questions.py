@@ -70,9 +70,7 @@ def canonical(value: Any) -> bytes:
     """
     try:
         if _is_settled(value):
-            written = msgspec.json.encode(value, order="sorted")
-            if written.isascii():  # the other writer escapes what is not
-                return written
+            return msgspec.json.encode(value, order="sorted")
         return json.dumps(_settled(value), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError) as error:
         raise NotJSON(f"expected plain JSON: {error}") from None
@@ -81,14 +79,16 @@ def canonical(value: Any) -> bytes:
 
 
 def _is_settled(value: Any) -> bool:
-    """There is but one way to write it, which the fast writer knows: no fractions, no integers of more than 64 bits."""
+    """There is but one way to write it, which the fast writer knows: all ASCII, no fractions, no large integers."""
     kind = type(value)
-    if kind is str or kind is bool or value is None:
+    if kind is str:
+        return bool(value.isascii())
+    if kind is bool or value is None:
         return True
     if kind is int:
         return bool(-LARGEST_EXACT <= value <= LARGEST_EXACT)
     if kind is dict:
-        return all(type(name) is str and _is_settled(member) for name, member in value.items())
+        return all(type(name) is str and name.isascii() and _is_settled(member) for name, member in value.items())
     return kind is list and all(map(_is_settled, value))
 
 

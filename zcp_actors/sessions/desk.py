@@ -77,8 +77,7 @@ class Desk:
     def _schedule(self, pending: PendingRequest) -> None:
         policy = self.ledger.policy
         waiting = len(self._pending) - 1 if pending.waits_by_itself else len(self._turn or ())
-        room = policy.max_queued > waiting if pending.waits_by_itself else policy.max_in_flight > self.ledger.in_flight
-        if room:
+        if policy.max_queued > waiting if pending.waits_by_itself else self._has_room():
             self._begin(pending)
         elif waiting < policy.max_queued:
             pending.move(Status.QUEUED)
@@ -102,17 +101,20 @@ class Desk:
             self.human.end(now)
         if worked:
             self.ledger.in_flight -= 1
-            self._next_turn()
+            if self._turn:
+                self._next_turn(self._turn)
         elif self._turn and pending in self._turn:
             self._turn.remove(pending)
         self.session.answered(pending.question, outcome)
 
-    def _next_turn(self) -> None:
-        alive = self.session.me.status == "running"
-        while self._turn and alive and self.ledger.in_flight < self.ledger.policy.max_in_flight:
-            pending = self._turn.popleft()
+    def _next_turn(self, turn: deque[PendingRequest]) -> None:
+        while turn and self.session.me.status == "running" and self._has_room():
+            pending = turn.popleft()
             if pending.status in OPEN:
                 self._begin(pending)
+
+    def _has_room(self) -> bool:
+        return self.ledger.in_flight < self.ledger.policy.max_in_flight
 
     def withdraw(self, question: Incoming, reason: str) -> None:
         """Nobody waits for the answer to this question any more."""

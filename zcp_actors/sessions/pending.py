@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import secrets
 from enum import Enum
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from zcp_actors.actors import Timer
     from zcp_actors.ports import Span
     from zcp_actors.protocol.asking import Incoming
+    from zcp_actors.sessions.client import ClientSession
     from zcp_actors.sessions.desk import Desk
 
 
@@ -84,27 +84,53 @@ class Answering(Job):
 class PendingRequest:
     """One question that waits for an answer. What `runtime.pending()` lists."""
 
+    __slots__ = (
+        "_job",
+        "_moved",
+        "_span",
+        "_timer",
+        "decided_by",
+        "desk",
+        "id",
+        "provider",
+        "question",
+        "reason",
+        "since",
+        "status",
+    )
+
     def __init__(self, desk: Desk, question: Incoming, now: float) -> None:
-        self.id = secrets.token_urlsafe(8)
+        self.id = secrets.token_hex(8)
         """Names it for `runtime.answer`; unguessable."""
-        self.desk, self.session, self.question, self.since = desk, desk.session, question, now
+        self.desk, self.question, self.since = desk, question, now
+        session = desk.session
         self.status = Status.RECEIVED
-        self.provider = desk.session.providers.of(question.method)
+        self.provider = session.providers.of(question.method)
         self.decided_by = "provider"
         """Who decided, for the record: "provider", "person", "policy", "deadline", "server"."""
         self.reason = ""
         self._job: Answering | None = None
-        limit = (
-            desk.ledger.policy.sampling_seconds if question.method == SAMPLING else desk.ledger.policy.max_human_wait
-        )
-        self.until = now + limit
-        """When it expires, in seconds of the runtime's clock."""
-        self.session.host_runtime.waiting[self.id] = self
-        self._timer: Timer = self.session.runtime.timers.at(self.until, partial(self.expire, limit))
+        session.host_runtime.waiting[self.id] = self
+        self._timer: Timer = session.runtime.timers.at(self.until, self._expire)
         self._moved = now
         self._span: Span | None = None
-        if self.session.runtime.recorder.enabled:
-            self._span = self.session.followed().asked(question)
+        if session.runtime.recorder.enabled:
+            self._span = session.followed().asked(question)
+
+    @property
+    def session(self) -> ClientSession:
+        """The conversation it belongs to."""
+        return self.desk.session
+
+    @property
+    def until(self) -> float:
+        """When it expires, in seconds of the runtime's clock."""
+        return self.since + self._limit
+
+    @property
+    def _limit(self) -> float:
+        policy = self.desk.ledger.policy
+        return policy.sampling_seconds if self.question.method == SAMPLING else policy.max_human_wait
 
     @property
     def method(self) -> str:
@@ -183,8 +209,8 @@ class PendingRequest:
             facts = {"input_status": self.status.value, "decided_by": self.decided_by, "backend": self.backend}
             self.session.followed().answered(self.question, self._span, outcome, **facts)
 
-    def expire(self, limit: float) -> None:
-        """Its time is over."""
+    def _expire(self) -> None:
+        limit = self._limit
         self.decided_by, self.reason = "deadline", f"no answer within {limit:g} s"
         self.end(Status.EXPIRED, self._expiry(limit))
 

@@ -88,7 +88,9 @@ class Providers:
 
     def of(self, method: str) -> Any:
         """The provider for a question, or None."""
-        return {SAMPLING: self.sampling, ELICITATION: self.elicitation, ROOTS: self.roots}[method]
+        if method == ELICITATION:
+            return self.elicitation
+        return self.sampling if method == SAMPLING else self.roots
 
 
 async def call_provider(provider: Any, question: Incoming, pending: PendingRequest) -> Any:
