@@ -58,13 +58,13 @@ class StandingJob(Job):
         return "running" if self._timer is not None else super().status
 
     def due_by(self, due: float) -> None:
-        """Begin not later than at this time. Nothing where it has begun, or ended."""
+        """Begin not later than at this time, and not in this step: what comes with it may be that nothing is left to do.
+
+        Nothing where it has begun, or ended.
+        """
         if self._timer is not None and due < self._timer.deadline:
             self._timer.disarm()
-            if due <= trio.current_time():
-                self._begin()
-            else:
-                self._timer = self._parent.runtime.timers.at(due, self._begin)
+            self._timer = self._parent.runtime.timers.at(due, self._begin)
 
     def leave(self) -> None:
         """End without having begun, as it wished. Nothing where it has begun."""

@@ -164,11 +164,12 @@ class StatelessServer(Server):
         return super()._cancelled(notification)
 
     # -------------------------------------------------------------------------------------------- listen streams
-    def _listen(self, id: RequestId, asked: SubscriptionFilter) -> list[Effect]:
+    def _listen(self, id: RequestId, asked: SubscriptionFilter, task_ids: list[str] | None = None) -> list[Effect]:
+        """Open a listen stream; `task_ids` are those of the tasks asked for that are this client's."""
         if id in self.calls:
             raise RPCError(INVALID_REQUEST, f"request id {id!r} is already in use by a request in flight")
         self._may_listen(id)
-        agreed = self._agreed(asked)
+        agreed = self._agreed(asked, task_ids or None)
         self.listens[id] = agreed
         acknowledged = SubscriptionsAcknowledgedNotificationParams(notifications=agreed, meta={SUBSCRIPTION_ID: id})
         return [Send(Notification("notifications/subscriptions/acknowledged", acknowledged), id)]
@@ -195,9 +196,8 @@ class StatelessServer(Server):
         self._forget(call)
         asked: Any = call.params
         known: list[Task] = [task for task in (each() for each in outcome) if task is not None]
-        wanted = attrs.evolve(asked.notifications, task_ids=[task.id for task in known])
         try:
-            acknowledged = self._listen(call.id, wanted)
+            acknowledged = self._listen(call.id, asked.notifications, [task.id for task in known])
         except RPCError as error:
             return [refused(call.id, error)]
         return [*acknowledged, *(Send(stateless_tasks.notice(task, call.id), call.id) for task in known)]
@@ -209,8 +209,10 @@ class StatelessServer(Server):
             if task.id in (wanted.task_ids or ())
         ]
 
-    def _agreed(self, asked: SubscriptionFilter) -> SubscriptionFilter:
+    def _agreed(self, asked: SubscriptionFilter, task_ids: list[str] | None) -> SubscriptionFilter:
         """What the client asked for and this server can do; the rest is left out."""
+        if asked == SubscriptionFilter(task_ids=asked.task_ids):
+            return SubscriptionFilter(task_ids=task_ids)
         have = self.profile().capabilities
         uris = list(dict.fromkeys(asked.resource_subscriptions or ()))
         if len(uris) > MAX_SUBSCRIPTIONS:
@@ -220,7 +222,7 @@ class StatelessServer(Server):
             prompts_list_changed=(asked.prompts_list_changed and have.prompts is not None) or None,
             resources_list_changed=(asked.resources_list_changed and have.resources is not None) or None,
             resource_subscriptions=uris if uris and have.resources is not None else None,
-            task_ids=asked.task_ids if asked.task_ids and TASKS_EXTENSION in (have.extensions or {}) else None,
+            task_ids=task_ids,
         )
 
     def announced(self, kind: str, uri: str | None) -> list[Effect]:

@@ -8,6 +8,7 @@ wish. Refuses to know an era: `stateful_tasks` and `stateless_tasks` answer for 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -22,6 +23,9 @@ SHORTEST_POLL, LONGEST_POLL = 0.01, 3600.0
 
 MOST_MILLISECONDS = 2**53
 """What a longer wish counts as: the largest whole number that every JSON parser reads alike, and a float holds."""
+
+RECENT = 1024
+"""Times that are remembered as texts, for each is written several times: the last two of some hundred tasks at work."""
 
 
 @attrs.frozen
@@ -56,6 +60,7 @@ def _of(given: Model | None, name: str) -> float | None:
     return min(milliseconds, MOST_MILLISECONDS) / 1000
 
 
+@lru_cache(maxsize=RECENT)
 def iso(seconds: float) -> str:
     """A time of the epoch as ISO 8601, in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

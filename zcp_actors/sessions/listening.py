@@ -232,9 +232,15 @@ class Listener:
 
     async def replace_for_tasks(self) -> None:
         """Until the stream is for every task that is followed; one that ended stays in it until the next change."""
-        async with self._turn:
+        if self._turn.locked():
+            await self._turn.acquire()
+        else:
+            self._turn.acquire_nowait()  # the usual case, for every task: it gives no way to others
+        try:
             while self._misses_tasks():
                 await self._replace()
+        finally:
+            self._turn.release()
 
     def _misses_tasks(self) -> bool:
         asked = (self._stream.params.notifications.task_ids or []) if self._stream is not None else []
@@ -270,10 +276,10 @@ class Listener:
 
     async def _acknowledgement(self, stream: Stream) -> None:
         limit = self.session.timeouts.idle
-        with trio.move_on_after(limit):
-            await stream.acknowledged.wait()
-            return
-        raise RequestTimeout("subscriptions/listen", limit, "idle")
+        try:
+            await stream.acknowledged.wait(trio.current_time() + limit, self.session.runtime.timers)
+        except trio.TooSlowError:
+            raise RequestTimeout("subscriptions/listen", limit, "idle") from None
 
     def _wanted(self) -> SubscriptionFilter:
         lists = self.session.providers.changed is not None or None

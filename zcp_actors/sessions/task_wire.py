@@ -128,12 +128,20 @@ def failure(told: tasks_extension.DetailedTask) -> RPCError:
 
 def shaped(method: str, raw: Any) -> Any:
     """A task's result as its own request would have got it. Raises `InvalidResult`."""
+    if type(raw) is CallToolResult and method == "tools/call":
+        return _untied(raw)
     wire = raw.to_dict() if isinstance(raw, Model) else raw
     tool = method == "tools/call" or (not method and isinstance(wire.get("content"), list))
     kind: Any = CallToolResult if tool else Result
     try:
-        result = raw if isinstance(raw, kind) and type(raw) is kind else from_wire(kind, wire)
+        return _untied(raw if type(raw) is kind else from_wire(kind, wire))
     except InvalidParams as error:
         raise InvalidResult(f"the task's result is not that of {method or 'any request'}: {error.message}") from None
+
+
+def _untied(result: Any) -> Any:
+    """Without what tied it to its task on the way."""
+    if result.meta is None:
+        return result
     meta = {name: value for name, value in (result.meta or {}).items() if name != RELATED_TASK}
     return replaced(result, meta=meta or None)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zcp_actors.sessions.server import ServerSession
     from zcp_actors.tasks.cell import TaskCell
     from zcp_actors.tasks.service import TaskService
+    from zcp_actors.wire import Model
 
 log = logging.getLogger("zcp_actors.tasks")
 
@@ -91,7 +92,7 @@ def _new(service: TaskService, call: Call, wish: Wish, policy: TaskPolicy, *, qu
     ttl = next(each for each in (wish.ttl, policy.ttl, limits.ttl) if each is not None)
     return Task(
         place=service.new_place(session.principal),
-        origin=origin_of(served),
+        origin=origin_of(served, service.requestor),
         status=Status.QUEUED if queued else Status.WORKING,
         created=now,
         updated=now,
@@ -101,8 +102,29 @@ def _new(service: TaskService, call: Call, wish: Wish, policy: TaskPolicy, *, qu
     )
 
 
-def origin_of(served: Served) -> Origin:
+class Requestor:
+    """Who asked last, as plain JSON. A client says the same of itself with every request, so it is written once."""
+
+    def __init__(self) -> None:
+        self._models: tuple[Any, Any] = (None, None)
+        self._plain: tuple[Any, Any] = (None, None)
+
+    def of(self, served: Served) -> tuple[Any, Any]:
+        """Capabilities and client info; nobody changes what is inside them."""
+        capabilities, client_info = self._models
+        if served.capabilities is not capabilities or served.client_info is not client_info:
+            self._models = served.capabilities, served.client_info
+            self._plain = _plain(served.capabilities), _plain(served.client_info)
+        return self._plain
+
+
+def _plain(model: Model | None) -> dict[str, Any] | None:
+    return None if model is None else to_wire(model)
+
+
+def origin_of(served: Served, requestor: Requestor) -> Origin:
     """What is kept of a request, so that its handler can run again."""
+    capabilities, client_info = requestor.of(served)
     params = replaced(served.params, task=None)
     if isinstance(params, CallToolRequestParams):
         params = replaced(params, input_responses=None, request_state=None)
@@ -111,8 +133,8 @@ def origin_of(served: Served) -> Origin:
         target=served.target,
         params=to_wire(params),
         version=served.version,
-        capabilities=None if served.capabilities is None else to_wire(served.capabilities),
-        client_info=None if served.client_info is None else to_wire(served.client_info),
+        capabilities=capabilities,
+        client_info=client_info,
         log_level=served.log_level,
     )
 

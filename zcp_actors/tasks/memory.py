@@ -106,7 +106,7 @@ class MemoryTaskStore:
     async def read(self, place: Place) -> Task | None:
         """See `ports.TaskStore`. On cancel: nothing."""
         await self._step()
-        row = self._living(place)
+        row = self._living(place, self.now())
         return None if row is None else row.task
 
     def write(self, task: Task, lease: Lease | None = None, entries: Mapping[str, Any] | None = None) -> Reply[bool]:
@@ -116,10 +116,11 @@ class MemoryTaskStore:
         """
         self._check()
         written = audience.checked_entries(entries or {})
-        row = self._living(task.place)
+        now = self.now()
+        row = self._living(task.place, now)
         allowed = row is not None and not row.task.ended and row.task.revision == task.revision
         reply: Reply[bool] = Reply()
-        if row is None or not allowed or (lease is not None and not self._holds(row, lease)):
+        if row is None or not allowed or (lease is not None and not self._holds(row, lease, now)):
             reply.set(False)
             return reply
         self._shelf.replace(row, stored(task))
@@ -135,7 +136,7 @@ class MemoryTaskStore:
     async def entries(self, place: Place) -> dict[str, Any]:
         """See `ports.TaskStore`. On cancel: nothing."""
         await self._step()
-        row = self._living(place)
+        row = self._living(place, self.now())
         return {} if row is None else {key: json.loads(value) for key, value in row.entries.items()}
 
     # ---- many tasks
@@ -157,7 +158,7 @@ class MemoryTaskStore:
             for row in self._shelf.open(app)
             if (row.task.origin.method, row.task.origin.target) in wanted
             and row.living(now)
-            and not self._held(row)
+            and not self._held(row, now)
             and not row.task.ended  # a watcher may have ended it since this began
         )
         return [self._claimed(row, owner) for row in islice(free, limit)]
@@ -230,16 +231,16 @@ class MemoryTaskStore:
         self._check()
         await trio.lowlevel.checkpoint_if_cancelled()
 
-    def _living(self, place: Place) -> Row | None:
+    def _living(self, place: Place, now: float) -> Row | None:
         row = self._shelf.get(place)
-        return row if row is not None and row.living(self.now()) else None
+        return row if row is not None and row.living(now) else None
 
-    def _held(self, row: Row) -> bool:
+    def _held(self, row: Row, now: float) -> bool:
         """Somebody holds its lease."""
-        return row.owner is not None and max(row.until, self._kept.get(row.owner, 0.0)) > self.now()
+        return row.owner is not None and max(row.until, self._kept.get(row.owner, 0.0)) > now
 
-    def _holds(self, row: Row, lease: Lease) -> bool:
-        return (row.owner, row.fence) == (lease.owner, lease.fence) and self._held(row)
+    def _holds(self, row: Row, lease: Lease, now: float) -> bool:
+        return (row.owner, row.fence) == (lease.owner, lease.fence) and self._held(row, now)
 
     def _claimed(self, row: Row, owner: str) -> tuple[Task, Lease]:
         row.owner, row.fence, row.until = owner, row.fence + 1, self.now() + self.lease

@@ -22,6 +22,7 @@ from zcp_actors.protocol import tasks
 from zcp_actors.protocol.tasks import Place
 from zcp_actors.sessions.handle import ALWAYS_REPLAY, ALWAYS_REPLAY_VARIABLE
 from zcp_actors.tasks.cell import TaskCell
+from zcp_actors.tasks.creating import Requestor
 from zcp_actors.tasks.following import Followers
 from zcp_actors.tasks.keeper import TaskKeeper
 from zcp_actors.tasks.limits import TaskLimits
@@ -80,7 +81,7 @@ class TaskService:
         self.sessions = SessionFollows(self.followers)
         self.asking: dict[tuple[Place, str], Bringing] = {}
         """Questions that are on their way to some peer, and who brings them."""
-        self.polls = Polls(self.limits)
+        self.polls, self.requestor = Polls(self.limits), Requestor()
         self.cells: dict[Place, TaskCell] = {}
         self.keeping: Keeping | None = None
         self.strays: set[Lease] = set()
