@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextvars
 import itertools
+from functools import partial
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 from zcp_actors.actors import Cell, Job, Reply, open_runtime
+from zcp_actors.actors.workers import MAX_BEGINNING, MAX_PARKED
 from zcp_actors.errors import TooManyChildren
 
 variable = contextvars.ContextVar("variable", default="clean")
@@ -62,6 +64,108 @@ async def test_jobs_overlap_and_at_most_max_parked_workers_stay():
 
         assert runtime.workers.parked == 2
         assert all(job.exits[0].kind == "normal" for job in jobs)
+
+
+async def test_a_burst_of_short_jobs_runs_about_in_order_on_few_workers():
+    """`MAX_BEGINNING`: of jobs that come at once, those beyond it wait for the next turn, and find workers idle."""
+    began = []
+
+    async def note(number):
+        began.append(number)
+
+    async with open_runtime() as runtime:
+        for number in range(500):
+            runtime.submit(Run(partial(note, number)))
+        assert runtime.workers.running == 500
+        await wait_all_tasks_blocked()
+
+        assert sorted(began) == list(range(500))
+        # trio runs what is ready in any order, and what begins in one turn is at most twice as many: some before us.
+        assert max(abs(place - number) for place, number in enumerate(began)) < 2 * MAX_BEGINNING
+        assert runtime.workers.spawned == runtime.workers.parked == MAX_PARKED
+        assert runtime.workers.running == 0
+
+
+async def test_a_burst_of_jobs_that_wait_runs_all_at_once():
+    async with open_runtime() as runtime:
+        gate = trio.Event()
+        jobs = [Run(gate.wait) for _ in range(500)]
+        for job in jobs:
+            runtime.submit(job)
+        await wait_all_tasks_blocked()
+        assert [job.status for job in jobs] == ["running"] * 500
+        assert runtime.workers.spawned == 500
+        gate.set()
+        await wait_all_tasks_blocked()
+
+        assert [exit.kind for job in jobs for exit in job.exits] == ["normal"] * 500
+        assert runtime.workers.parked == MAX_PARKED
+
+
+async def test_what_is_submitted_while_a_burst_begins_waits_behind_it():
+    began = []
+
+    async def note(number):
+        began.append(number)
+
+    async def submit_another():
+        runtime.submit(Run(partial(note, "another")))
+
+    async with open_runtime() as runtime:
+        runtime.submit(Run(submit_another))
+        for number in range(3 * MAX_BEGINNING):
+            runtime.submit(Run(partial(note, number)))
+        await wait_all_tasks_blocked()
+
+        assert len(began) == 3 * MAX_BEGINNING + 1
+        assert began.index("another") > MAX_BEGINNING
+
+
+async def test_a_job_of_a_burst_that_is_cancelled_before_its_turn_never_begins():
+    began = []
+
+    async def body():
+        began.append(True)
+
+    async with open_runtime() as runtime:
+        jobs = [Run(body) for _ in range(200)]
+        for job in jobs:
+            runtime.submit(job)
+        for job in jobs[100:]:
+            assert job.cancel("early") is True
+        await wait_all_tasks_blocked()
+
+        assert len(began) == 100
+        assert [job.exits[0].kind for job in jobs] == ["normal"] * 100 + ["cancelled"] * 100
+        assert runtime.workers.running == 0
+
+
+async def test_jobs_that_wait_for_their_turn_end_as_cancelled_when_the_runtime_is_cut_off():
+    ran_out = []
+
+    async def body():
+        await trio.lowlevel.checkpoint()
+        ran_out.append(True)
+
+    jobs = [Run(body) for _ in range(300)]
+    with pytest.raises(ValueError, match="cut"):
+        async with open_runtime() as runtime:
+
+            class Bug(Job):
+                __slots__ = ()
+
+                async def run(self):
+                    msg = "cut"
+                    raise ValueError(msg)
+
+            runtime.submit(Bug())
+            for job in jobs:
+                runtime.submit(job)
+            await trio.sleep_forever()
+
+    assert [len(job.exits) for job in jobs] == [1] * 300
+    assert {job.exits[0].kind for job in jobs[MAX_BEGINNING:]} == {"cancelled"}
+    assert runtime.workers.running == 0
 
 
 async def test_the_number_of_running_jobs_is_bounded():

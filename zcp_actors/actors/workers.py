@@ -3,6 +3,7 @@ Tasks that run one job after another.
 
 Owns parked tasks and the waking of them: a job costs one reschedule, no spawn, no scope of its own.
 Refuses to know what a job does; what escapes from one is a bug of the runtime and ends it, loudly.
+Jobs that come by the thousand begin a few in each turn of the scheduler, so that short ones share the same workers.
 The rule that keeps it honest: a job is bound to its worker from the step it begins to the step it ends, and only then
 does cancelling the job touch the worker's scope. A cancel that comes late finds no worker.
 
@@ -12,6 +13,7 @@ taken for the error of whatever ran there. trio raises it in the program's main 
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 MAX_PARKED = 64
 """Idle workers kept: enough for the calls that come at once between two polls, 64 tasks are some 200 kB."""
+MAX_BEGINNING = MAX_PARKED
+"""Jobs that begin in one turn of the scheduler. What comes on top waits for the next turn, and finds workers that the
+short ones have left: of thousands that come at once none starts a task for itself, unless jobs wait for something."""
 MAX_RUNNING = 100_000
 """Jobs at once: at two to four kB each, what a machine of ordinary size can still end in seconds."""
 
@@ -110,6 +115,9 @@ class Workers:
         self._context = context
         self._nursery: trio.Nursery
         self._parked: list[_Worker] = []
+        self._beginning = 0
+        """Workers that have been given a job and have not begun it."""
+        self._waiting: deque[tuple[Job, Context]] = deque()
 
     @property
     def parked(self) -> int:
@@ -131,6 +139,27 @@ class Workers:
         self.running += 1
         self.submitted += 1
         own = (context or self._context).copy()
+        if self._beginning < MAX_BEGINNING and not self._waiting:
+            self._give(job, own)
+            return
+        if not self._waiting:
+            self._context.copy().run(self._nursery.start_soon, self._begin_waiting)
+        self._waiting.append((job, own))
+
+    @trio.lowlevel.enable_ki_protection
+    async def _begin_waiting(self) -> None:
+        """Begin what waits, in order, some in each turn; all at once when the runtime is cut off."""
+        try:
+            while self._waiting:
+                await trio.lowlevel.checkpoint()
+                while self._waiting and self._beginning < MAX_BEGINNING:
+                    self._give(*self._waiting.popleft())
+        finally:
+            while self._waiting:
+                self._give(*self._waiting.popleft())
+
+    def _give(self, job: Job, own: Context) -> None:
+        self._beginning += 1
         if self._parked:
             worker = self._parked.pop()
             worker.job = job
@@ -150,6 +179,7 @@ class Workers:
             # One scope serves many jobs: it is left, and another entered, only after it was cancelled.
             with trio.CancelScope() as worker.scope:
                 while (job := worker.job) is not None:
+                    self._beginning -= 1
                     if job._reason is None:
                         await self._run(job, worker)
                     else:
