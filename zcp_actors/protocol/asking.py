@@ -24,6 +24,7 @@ from zcp_actors.wire import (
     tasks_extension,
     v2025_11_25,
 )
+from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,12 +121,19 @@ class Client:
         return next(self._ids)
 
     # -------------------------------------------------------------------------------------------- from the caller
-    def request(self, slot: Any, method: str, params: Model) -> tuple[Sent, list[Effect]]:
-        """Ask the peer. Raises `Overloaded` when too much is in flight already."""
+    def request(self, slot: Any, method: str, params: Model, *, own_meta: bool = False) -> tuple[Sent, list[Effect]]:
+        """Ask the peer. Raises `Overloaded` when too much is in flight already.
+
+        `own_meta`: the params were made for this request with a `_meta` of its own, which may be written to; otherwise
+        they are copied.
+        """
         if len(self.tokens) >= self.max_requests:
             raise Overloaded(f"{self.max_requests} requests to this server are already in flight")
         id = next(self._ids)
         sent = self.tokens[id] = self.requests[id] = Sent(slot, method, params, id, id)
+        if own_meta:
+            self._stamp(params.meta, id)  # type: ignore[attr-defined]
+            return sent, [Send(Request(id, method, params))]
         return sent, [Send(Request(id, method, self._stamped(sent)))]
 
     def _send(self, sent: Sent, id: RequestId) -> Effect:
@@ -133,9 +141,15 @@ class Client:
         self.requests[id] = sent
         return Send(Request(id, sent.method, self._stamped(sent)))
 
-    def _stamped(self, sent: Sent) -> Model:
-        """The params as this era sends them, with the request's `_meta`."""
+    def _stamp(self, meta: dict[str, Any], token: RequestId) -> None:
+        """Write into a request's `_meta` what this era says in each."""
         raise NotImplementedError
+
+    def _stamped(self, sent: Sent, **changes: Any) -> Model:
+        """The params as this era sends them, with the request's `_meta`."""
+        meta = dict(getattr(sent.params, "meta", None) or ())
+        self._stamp(meta, sent.token)
+        return replaced(sent.params, meta=meta, **changes)
 
     def cancel(self, sent: Sent, reason: str) -> list[Effect]:
         """The caller does not want the answer any more. A late answer will be dropped."""

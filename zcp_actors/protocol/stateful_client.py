@@ -62,12 +62,11 @@ class StatefulClient(Client):
         """The handshake is done: say so."""
         return [Send(Notification("notifications/initialized"))]
 
-    def _stamped(self, sent: Sent) -> Model:
-        if sent.method == "initialize":
-            return sent.params
-        meta = getattr(sent.params, "meta", None)
-        token = {"progressToken": sent.token}
-        return replaced(sent.params, meta={**meta, **token} if meta else token)
+    def _stamp(self, meta: dict[str, Any], token: RequestId) -> None:
+        meta["progressToken"] = token
+
+    def _stamped(self, sent: Sent, **changes: Any) -> Model:
+        return sent.params if sent.method == "initialize" else super()._stamped(sent, **changes)
 
     # -------------------------------------------------------------------------------------------- tasks of the server
     def _resulted(self, sent: Sent, result: Any) -> list[Effect]:

@@ -15,10 +15,9 @@ from zcp_actors.protocol.capabilities import ASKING, QUESTIONS, refusal
 from zcp_actors.protocol.effects import Effect, Pend
 from zcp_actors.wire import ErrorResponse, InputRequiredResult, Request, RequestParams, to_wire, v2026_07_28
 from zcp_actors.wire.meta_keys import CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROTOCOL_VERSION
-from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
-    from zcp_actors.wire import Model
+    from zcp_actors.wire import Model, RequestId
 
 MAX_ROUNDS = 100
 """Rounds of one request. A person answers a few; a server that asks for more is in a loop."""
@@ -48,15 +47,16 @@ class StatelessClient(Client):
         """Later requests ask for log messages of this level and above."""
         self.log_level = level
 
-    def _stamped(self, sent: Sent) -> Model:
-        params = sent.params
-        changes: dict[str, Any] = {}
-        meta = {**(getattr(params, "meta", None) or {}), **self._base, "progressToken": sent.token}
+    def _stamp(self, meta: dict[str, Any], token: RequestId) -> None:
+        meta.update(self._base)
+        meta["progressToken"] = token
         if self.log_level is not None:
             meta[LOG_LEVEL] = self.log_level
+
+    def _stamped(self, sent: Sent, **changes: Any) -> Model:
         if sent.rounds > 0:
             changes = {"input_responses": sent.answers or None, "request_state": sent.state}
-        return replaced(params, meta=meta, **changes)
+        return super()._stamped(sent, **changes)
 
     def _asked(self, request: Request) -> list[Effect]:
         """A server must not send requests in this era, and a client sends no responses: there is nothing to say."""

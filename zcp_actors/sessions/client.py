@@ -244,7 +244,7 @@ class ClientSession(Cell["Message | Decided"]):
 
     def feed(self, message: Message) -> None:
         """A message came from the server."""
-        self.tell(message)
+        self._tell(message)
 
     def missed(self, message: Message | Decided) -> None:
         """After the session's end neither a message nor a decision is anything to anybody."""
@@ -323,28 +323,43 @@ class ClientSession(Cell["Message | Decided"]):
         params: Model,
         timeouts: Timeouts | None = None,
         on_progress: Callable[[Any], Any] | None = None,
+        *,
+        own_meta: bool = False,
     ) -> Coroutine[Any, Any, Any]:
         """Ask the server and wait for the result model, over as many rounds as it takes.
 
+        `own_meta` as in `Client.request`.
         Raises `RPCError` (the server's), `RequestTimeout`, `ConnectionLost`, `SessionClosed`, `InvalidResult`,
         `Overloaded`. On cancel the server is told in the same step, and open questions of this request are withdrawn.
         """
         if self.state is State.READY and self.connection is not None and not self.connection.full:
-            return self.exchange(method, params, timeouts or self.timeouts, on_progress)
-        return self._request_later(method, params, timeouts, on_progress)
+            return self.exchange(method, params, timeouts or self.timeouts, on_progress, own_meta=own_meta)
+        return self._request_later(method, params, timeouts, on_progress, own_meta=own_meta)
 
     async def _request_later(
-        self, method: str, params: Model, timeouts: Timeouts | None, on_progress: Callable[[Any], Any] | None
+        self,
+        method: str,
+        params: Model,
+        timeouts: Timeouts | None,
+        on_progress: Callable[[Any], Any] | None,
+        *,
+        own_meta: bool,
     ) -> Any:
         if self.state is not State.READY:
             await self.ready(None if timeouts is None else timeouts.idle)
         assert self.connection is not None
         if self.connection.full:
             await self.connection.room()
-        return await self.exchange(method, params, timeouts or self.timeouts, on_progress)
+        return await self.exchange(method, params, timeouts or self.timeouts, on_progress, own_meta=own_meta)
 
     async def exchange(
-        self, method: str, params: Model, timeouts: Timeouts, on_progress: Callable[[Any], Any] | None = None
+        self,
+        method: str,
+        params: Model,
+        timeouts: Timeouts,
+        on_progress: Callable[[Any], Any] | None = None,
+        *,
+        own_meta: bool = False,
     ) -> Any:
         """`request` on the connection as it is, ready or not: what a handshake uses."""
         if not self.running:
@@ -352,9 +367,9 @@ class ClientSession(Cell["Message | Decided"]):
         automaton = self.automaton
         assert automaton is not None
         reply: Reply[Any] = Reply()
-        now, runtime = trio.current_time(), self.runtime
+        now, runtime = trio.current_time(), self.me._runtime  # noqa: SLF001 - `self.runtime`, for every request
         outgoing = Outgoing(self, method, reply, Patience(timeouts, now, self.desk.human, self.desk.owed), on_progress)
-        sent, effects = automaton.request(outgoing, method, params)
+        sent, effects = automaton.request(outgoing, method, params, own_meta=own_meta)
         outgoing.sent = sent
         if (first := timeouts.first) != math.inf:
             outgoing.timer = runtime.timers.at(now + first, outgoing.look)

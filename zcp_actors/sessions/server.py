@@ -127,7 +127,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def feed(self, message: Message) -> None:
         """A message came from the client."""
-        self.tell(message)
+        self._tell(message)
 
     def missed(self, message: Message | Decided | Changed) -> None:
         """After the session's end neither a message nor a decision is anything to anybody."""
@@ -227,7 +227,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
 
     def _start(self, automaton: Server, served: Served) -> None:
         call = self._calls[served] = Call(self, automaton, served)
-        runtime, spans = self.runtime, self._spans
+        runtime, spans = self.me._runtime, self._spans  # noqa: SLF001 - `self.runtime`, for every call
         if runtime.recorder.enabled:
             self._moved_call(served, "received", "running")
         try:
@@ -343,7 +343,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
     def call_ended(self, call: Call, outcome: Any) -> None:
         """The handler has unwound, however it ended."""
         served, automaton = call.served, call.automaton
-        if self.runtime.recorder.enabled:
+        if self.me._runtime.recorder.enabled:  # noqa: SLF001 - `self.runtime`, for every call
             self._moved_call(served, "running", "suspended" if call.suspending else "ended")
         self._release(served)
         if self._spans is not None:

@@ -91,7 +91,7 @@ class TaskMethods(Opening):
         return CallToolRequestParams(
             name=name,
             arguments=plain(arguments or {}, "arguments"),
-            meta=None if meta is None else plain(meta, "meta"),
+            meta={} if meta is None else plain(meta, "meta"),
             task=task if task is not None and self._asks_for_tasks else None,
             extra={} if profile is None else {"profile": profile},
         )

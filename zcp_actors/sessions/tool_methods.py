@@ -103,7 +103,7 @@ class ToolMethods(TaskMethods):
         params = self._call(name, arguments, profile, meta, TaskMetadata() if demanded else None)
         session = self._open_session()
         limited = None if timeouts is None else TaskCall(session, timeouts)
-        told = await session.request("tools/call", params, timeouts, on_progress)
+        told = await session.request("tools/call", params, timeouts, on_progress, own_meta=True)
         if isinstance(told, CREATED):
             result: CallToolResult = await (limited or TaskCall(session, None)).complete(told, params)
             return result

@@ -43,6 +43,8 @@ class MemoryEnd:
     """One end of the joint: what is posted here, the other end's session is fed in the same step."""
 
     transport = "memory"
+    full = False
+    """Never: see `room`."""
 
     def __init__(self, side: str, *, strict: bool, tap: Tap | None) -> None:
         self.side, self.strict, self._tap = side, strict, tap
@@ -59,11 +61,6 @@ class MemoryEnd:
         if self._tap is not None:
             self._tap(self.side, message)
         self.receiver.feed(decode(encode(message, self.dialect)) if self.strict else fresh(message))
-
-    @property
-    def full(self) -> bool:
-        """Never: see `room`."""
-        return False
 
     async def room(self) -> None:
         """There is always room: who receives has handled the message before `post` returns."""
