@@ -23,6 +23,9 @@ MAX_KEY_LENGTH = 128
 LARGEST_EXACT = 2**53
 """Up to here a float that is a whole number is that number, and peers may write it either way (RFC 8785, 3.2.2.3)."""
 
+DELETE = "\x7f"
+"""The one character of ASCII that JSON lets be written either way, and is."""
+
 DIGEST_BYTES = 16
 """Enough that no two questions share a digest by chance; each is kept in every round's state, so no more than that."""
 
@@ -82,14 +85,19 @@ def _is_settled(value: Any) -> bool:
     """There is but one way to write it, which the fast writer knows: all ASCII, no fractions, no large integers."""
     kind = type(value)
     if kind is str:
-        return bool(value.isascii())
+        return _is_simple(value)
     if kind is bool or value is None:
         return True
     if kind is int:
         return bool(-LARGEST_EXACT <= value <= LARGEST_EXACT)
     if kind is dict:
-        return all(type(name) is str and name.isascii() and _is_settled(member) for name, member in value.items())
+        return all(type(name) is str and _is_simple(name) and _is_settled(member) for name, member in value.items())
     return kind is list and all(map(_is_settled, value))
+
+
+def _is_simple(text: str) -> bool:
+    """Both writers escape the same of it."""
+    return text.isascii() and DELETE not in text
 
 
 def _settled(value: Any) -> Any:
