@@ -94,21 +94,36 @@ async def test_every_waiter_gets_the_answer():
     assert outcomes == ["all"] * 3
 
 
-async def test_it_is_abandoned_only_when_the_last_waiter_gives_up():
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_it_is_abandoned_only_when_the_last_waiter_gives_up(order):
     reply, outcomes = Reply(), []
     scopes = [trio.CancelScope() for _ in range(3)]
     async with trio.open_nursery() as nursery:
         for scope in scopes:
             nursery.start_soon(outcome_of, reply, scope, outcomes)
-        await wait_all_tasks_blocked()
-        scopes[0].cancel()
-        scopes[1].cancel()
-        assert reply.open
-        scopes[2].cancel()
+            await wait_all_tasks_blocked()
+        for number, place in enumerate(order, 1):
+            assert reply.open
+            scopes[place].cancel()
+            await wait_all_tasks_blocked()
+            assert outcomes == ["cancelled"] * number
         assert reply.abandoned
         assert reply.set("late") is False
 
-    assert outcomes == ["cancelled"] * 3
+
+@pytest.mark.parametrize("gone", range(3))
+async def test_of_many_waiters_those_who_stay_get_the_answer(gone):
+    reply, outcomes = Reply(), []
+    scopes = [trio.CancelScope() for _ in range(3)]
+    async with trio.open_nursery() as nursery:
+        for scope in scopes:
+            nursery.start_soon(outcome_of, reply, scope, outcomes)
+            await wait_all_tasks_blocked()
+        scopes[gone].cancel()
+        await wait_all_tasks_blocked()
+        reply.set("theirs")
+
+    assert outcomes == ["cancelled", "theirs", "theirs"]
 
 
 async def test_an_abandoned_reply_refuses_to_be_waited_for_instead_of_hanging():

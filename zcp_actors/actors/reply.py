@@ -133,17 +133,23 @@ class Reply(Generic[T]):
         task = trio.lowlevel.current_task()
         if self._tasks is None:
             self._tasks = task
-        elif isinstance(self._tasks, list):
+            return self._first_gave_up
+        if isinstance(self._tasks, list):
             self._tasks.append(task)
         else:
             self._tasks = [self._tasks, task]
+        return partial(self._gave_up, task)
 
-        def abort(_: object) -> trio.lowlevel.Abort:
-            # Runs in the canceller's step, so no answer can slip in between.
-            self._leave(task)
-            return trio.lowlevel.Abort.SUCCEEDED
+    def _first_gave_up(self, _: object) -> trio.lowlevel.Abort:
+        # Whoever came first stands first as long as it waits; so it needs no note of which task it is.
+        waiting = self._tasks
+        assert waiting is not None
+        return self._gave_up(waiting[0] if isinstance(waiting, list) else waiting, _)
 
-        return abort
+    def _gave_up(self, task: trio.lowlevel.Task, _: object) -> trio.lowlevel.Abort:
+        # Runs in the canceller's step, so no answer can slip in between.
+        self._leave(task)
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def _leave(self, task: trio.lowlevel.Task) -> None:
         if isinstance(self._tasks, list):

@@ -64,8 +64,9 @@ class Call(Job):
         self.session, self.automaton, self.served, self.task = session, automaton, served, task
         self.suspending = False
         self._task: trio.lowlevel.Task | None = None
-        self._asking: set[trio.lowlevel.Task] = set()
-        self._once_scopes: set[trio.CancelScope] = set()
+        # Sets; most calls ask nothing, and an empty dict is smaller, and nothing to the garbage collector.
+        self._asking: dict[trio.lowlevel.Task, None] = {}
+        self._once_scopes: dict[trio.CancelScope, None] = {}
         self._step: Timer | None = None
 
     @property
@@ -151,7 +152,8 @@ class Call(Job):
         asked_key = self.session.asked(self, Question(method, content, key), params, slot)
         task = trio.lowlevel.current_task()
         if not slot.settled:
-            self._asking.add(task)  # with the answer in hand it only passes a checkpoint, and may ask the next question
+            # With the answer in hand it only passes a checkpoint, and may ask the next question.
+            self._asking[task] = None
         recorder, limit = self.session.runtime.recorder, QUESTION_SECONDS[method]
         report = None
         if recorder.enabled and "question" in recorder.subjects:
@@ -166,7 +168,7 @@ class Call(Job):
         finally:
             if report is not None:
                 report.end(slot)
-            self._asking.discard(task)
+            self._asking.pop(task, None)
             if not slot.settled:
                 self.session.gave_up(self, asked_key)
 
@@ -182,13 +184,13 @@ class Call(Job):
             await trio.lowlevel.checkpoint()
             return plain(step.outcome["result"], "once")
         scope = trio.CancelScope()
-        self._once_scopes.add(scope)
+        self._once_scopes[scope] = None
         try:
             with scope:
                 outcome = await self._effect(key, function, retry_unfinished=retry_unfinished)
                 self.served.journal.ran(key, {"result": plain(outcome, "once")})
         finally:
-            self._once_scopes.discard(scope)
+            del self._once_scopes[scope]
             self.served.journal.gave_up(key)
         await trio.lowlevel.checkpoint()
         if scope.cancelled_caught:

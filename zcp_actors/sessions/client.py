@@ -375,6 +375,7 @@ class ClientSession(Cell["Message | Decided"]):
             outgoing.timer = runtime.timers.at(now + first, outgoing.look)
         report = self._reported(outgoing, sent, params) if runtime.recorder.enabled else None
         self.perform(effects)
+        del effects  # of thousands that wait, none need hold what it has sent
         try:
             return await reply.wait()
         except trio.Cancelled:
