@@ -392,8 +392,11 @@ class TaskStore(Protocol):
     async def handles(self, host: str) -> list[dict[str, Any]]:
         """The handles kept for this host, oldest first."""
 
-    async def drop_handle(self, host: str, id: str) -> None:
-        """Forget a handle. One that is not there is forgotten already."""
+    def drop_handle(self, host: str, id: str) -> Any:
+        """A `Reply[None]`: forget a handle. One that is not there is forgotten already.
+
+        It is done in its turn, whether anybody waits for it or not, and need not be hurried.
+        """
 
 
 class Keeping(Protocol):

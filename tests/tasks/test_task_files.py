@@ -346,6 +346,34 @@ async def test_writes_that_come_together_share_commits(opened):
     assert 0 < store.writer.commits - before <= 4
 
 
+async def test_a_work_that_does_not_hurry_shares_the_commit_of_the_next(opened):
+    """Handles: a task that is made, kept, ended and taken is two commits of its host and its server in one process."""
+    store = await opened()
+    await store.save_handle("host", {"id": "a"})
+    before = store.writer.commits
+    store.drop_handle("host", "a")
+    await store.save_handle("host", {"id": "b"})
+
+    assert store.writer.commits == before + 1
+    assert await store.handles("host") == [{"id": "b"}]
+
+
+async def test_a_work_that_does_not_hurry_is_done_soon_though_nothing_follows(opened):
+    store = await opened()
+    await store.save_handle("host", {"id": "a"})
+    await store.drop_handle("host", "a").wait()
+
+    assert await store.handles("host") == []
+
+
+async def test_whoever_asks_after_a_work_that_does_not_hurry_sees_it_done(opened):
+    store = await opened()
+    await store.save_handle("host", {"id": "a"})
+    store.drop_handle("host", "a")
+
+    assert await store.handles("host") == []
+
+
 async def test_removals_are_forgotten_in_their_time(opened, path, clock):
     store = await opened()
     lease = await store.create(made(ttl=5.0), "one", max_open=MANY)

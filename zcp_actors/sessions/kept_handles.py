@@ -8,6 +8,7 @@ the runtime's `TaskStore` is one, and there may be none. Source: SEP-2663, clien
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from zcp_actors.sessions.followed_task import origin_of
@@ -16,6 +17,7 @@ from zcp_actors.sessions.task_view import kept_view
 from zcp_actors.wire import CallToolRequestParams, CreateTaskRequestParams
 
 if TYPE_CHECKING:
+    from zcp_actors.actors import Reply
     from zcp_actors.sessions.client import ClientSession
     from zcp_actors.sessions.followed_task import FollowedTask
     from zcp_actors.sessions.runtime import Runtime
@@ -39,18 +41,31 @@ async def keep(session: ClientSession, task: FollowedTask) -> None:
         session.tasks.drop(task)
         raise
     if session.tasks.is_gone(task):
-        await forget(session, task)
+        forget(session, task)
 
 
-async def forget(session: ClientSession, task: FollowedTask) -> None:
-    """The handle of this task needs no keeping any more."""
+def forget(session: ClientSession, task: FollowedTask) -> None:
+    """The handle of this task needs no keeping any more. Nobody waits for that: at worst it is found once more."""
     saved, task.saved = task.saved, ""
     runtime = session.host_runtime
     if saved and runtime.task_store is not None:
         try:
-            await runtime.task_store.drop_handle(runtime.root.name, saved)
-        except Exception as error:  # noqa: BLE001 - a store of any make; at worst the handle is found once more
-            log.warning("the handle of a task of %s could not be dropped: %s", session.name, error)
+            reply: Reply[None] = runtime.task_store.drop_handle(runtime.root.name, saved)
+        except Exception as error:  # noqa: BLE001 - a store of any make
+            _kept_on(session.name, error)
+        else:
+            reply.then(partial(_dropped, session.name))
+
+
+def _dropped(name: str, reply: Reply[None]) -> None:
+    try:
+        reply.result()
+    except Exception as error:  # noqa: BLE001 - a store of any make
+        _kept_on(name, error)
+
+
+def _kept_on(name: str, error: Exception) -> None:
+    log.warning("the handle of a task of %s could not be dropped: %s", name, error)
 
 
 def name_of(session: ClientSession, id: str) -> str:

@@ -63,9 +63,9 @@ class ServerTasks(TaskWatch):
         try:
             result = await task.wait()
         except (RPCError, RequestCancelled):
-            await self._taken(task)
+            self._taken(task)
             raise
-        await self._taken(task)
+        self._taken(task)
         if task.origin.method == "tools/call" and self.check is not None:
             self.check(task.target, result)
         return result
@@ -79,10 +79,10 @@ class ServerTasks(TaskWatch):
             task = self._begin_heard(await self._look(id))
         return await self.result(task)
 
-    async def _taken(self, task: FollowedTask) -> None:
+    def _taken(self, task: FollowedTask) -> None:
         if task.view.ended and not task.local:
             self.drop(task)
-        await forget(self.session, task)
+        forget(self.session, task)
 
     async def made(self, told: Any, origin: Sent, *, wished: float | None = None) -> FollowedTask:
         """Follow the task that was just made for us; one that cannot be followed is ended. Raises as `begin`."""

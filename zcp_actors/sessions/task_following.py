@@ -26,7 +26,6 @@ from zcp_actors.errors import (
     ZCPError,
 )
 from zcp_actors.sessions.followed_task import NOTHING
-from zcp_actors.sessions.kept_handles import forget
 from zcp_actors.sessions.task_wire import STATEFUL, STATELESS, shaped
 
 if TYPE_CHECKING:
@@ -113,8 +112,7 @@ class Following(AboutTask, StandingJob):
                     await retries.after(error)
         except ZCPError as error:
             self.watch.lose(self.task, error)
-        if self.watch.is_gone(self.task):
-            await forget(self.watch.session, self.task)
+        self.watch.forget(self.task)
 
     def heed(self) -> None:
         """The task is over, or due earlier than it was."""
@@ -247,13 +245,3 @@ class Cancelling(TaskJob):
             await self.watch.cancel(self.task, self.reason)
         except ZCPError as error:
             log.info("%s was not told to cancel a task: %s", self.watch.session.name, error)
-
-
-class Forgetting(TaskJob):
-    """Let go of the handle of a task whose time is over."""
-
-    __slots__ = ()
-
-    async def run(self) -> None:
-        """Once."""
-        await forget(self.watch.session, self.task)

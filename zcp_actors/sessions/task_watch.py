@@ -18,7 +18,8 @@ import trio
 
 from zcp_actors.errors import INVALID_PARAMS, InvalidResult, Overloaded, RequestCancelled, RPCError, ZCPError
 from zcp_actors.sessions.followed_task import LOWEST_POLL, NOTHING, FollowedTask
-from zcp_actors.sessions.task_following import Cancelling, Fetching, Following, Forgetting, Updating
+from zcp_actors.sessions.kept_handles import forget
+from zcp_actors.sessions.task_following import Cancelling, Fetching, Following, Updating
 from zcp_actors.sessions.task_questions import TaskQuestions
 from zcp_actors.sessions.task_view import TaskView, ended_view, seconds, view_of, with_status
 from zcp_actors.sessions.task_wire import Heard, wire_of
@@ -254,11 +255,7 @@ class TaskWatch:
 
     def _expire(self, task: FollowedTask) -> None:
         self.drop(task)
-        self._forget(task)
-
-    def _forget(self, task: FollowedTask) -> None:
-        if task.saved and self.session.me.status == "running":
-            self._work(task, Forgetting(self, task))
+        forget(self.session, task)
 
     async def cancel(self, task: FollowedTask, reason: str) -> TaskView:
         """Have its server end it; one that has ended stays as it is. Raises as a request does."""
@@ -383,7 +380,7 @@ class TaskWatch:
     def forget(self, task: FollowedTask) -> None:
         """Let go of its handle, if there is nothing to come back for."""
         if self.is_gone(task):
-            self._forget(task)
+            forget(self.session, task)
 
     def _retune(self) -> None:
         """Let the server tell of the tasks that are followed, where it can."""

@@ -58,7 +58,7 @@ class ChangeFeed:
             return None
         news: list[tuple[int, Place, Task | None]] = []
         with suppress(sqlite3.Error):
-            (version,) = connection.execute("PRAGMA data_version").fetchone()
+            (version,) = connection.execute("PRAGMA data_version").fetchone()  # of others' writes: ours do not move it
             if wrote or version != self._version:
                 news = self._read(connection)
                 self._version = version
@@ -69,7 +69,8 @@ class ChangeFeed:
         try:
             newest, _, _ = tables.counts(connection)
             seen = newest if self._seen is None else self._seen
-            news = [told for app in self._audience.apps for told in self._news_of(connection, app, seen)]
+            apps = self._audience.apps if newest != seen else ()  # handles are no news
+            news = [told for app in apps for told in self._news_of(connection, app, seen)]
         finally:
             connection.execute("COMMIT")
         self._seen = newest

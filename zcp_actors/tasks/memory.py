@@ -215,11 +215,13 @@ class MemoryTaskStore:
         await self._step()
         return [json.loads(handle) for (of, _), handle in self._handles.items() if of == host]
 
-    async def drop_handle(self, host: str, id: str) -> None:
-        """See `ports.TaskStore`. On cancel: forgotten all the same."""
+    def drop_handle(self, host: str, id: str) -> Reply[None]:
+        """See `ports.TaskStore`. The reply is settled when this returns."""
         self._check()
         self._handles.pop((host, id), None)
-        await trio.lowlevel.checkpoint_if_cancelled()
+        reply: Reply[None] = Reply()
+        reply.set(None)
+        return reply
 
     # ---- steps
     def _check(self) -> None:

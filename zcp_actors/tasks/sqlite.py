@@ -241,9 +241,9 @@ class SqliteTaskStore:
         """See `ports.TaskStore`. On cancel: nothing."""
         return [json.loads(text) for text in await self._read(lambda connection: tables.handles(connection, host))]
 
-    async def drop_handle(self, host: str, id: str) -> None:
-        """See `ports.TaskStore`. On cancel: forgotten all the same."""
-        await self._submit(lambda connection: tables.drop_handle(connection, host, id)).wait()
+    def drop_handle(self, host: str, id: str) -> Reply[None]:
+        """See `ports.TaskStore`."""
+        return self._submit(lambda connection: tables.drop_handle(connection, host, id), hurries=False)
 
     # ---- in trio's thread
     def _check(self) -> None:
@@ -251,10 +251,15 @@ class SqliteTaskStore:
             raise audience.not_open(NAME)
 
     def _submit(
-        self, work: Callable[[Connection], T], *, reads: bool = False, kept: Callable[[T], None] | None = None
+        self,
+        work: Callable[[Connection], T],
+        *,
+        reads: bool = False,
+        hurries: bool = True,
+        kept: Callable[[T], None] | None = None,
     ) -> Reply[T]:
         self._check()
-        return self.writer.submit(work, reads=reads, kept=kept)
+        return self.writer.submit(work, reads=reads, hurries=hurries, kept=kept)
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         return await self._submit(work, reads=True).wait()

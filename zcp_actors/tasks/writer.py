@@ -49,6 +49,10 @@ MAX_GROUP = 256
 MAX_QUEUED = 10_000
 """Works that may wait: seconds of a slow disk. Beyond that the disk does not keep up, and callers should hear of it."""
 
+PATIENCE_SECONDS = 0.05
+"""How long a work that does not hurry waits for the next one: some commits' time, and less than a look at what others
+wrote."""
+
 LOCK_SECONDS = 10.0
 """How long a commit waits for another process that has the file; one that holds it longer is stuck."""
 
@@ -79,6 +83,7 @@ class Order:
     work: Callable[[sqlite3.Connection], Any]
     reply: Reply[Any]
     reads: bool = False
+    hurries: bool = True
     kept: Callable[[Any], None] | None = None
     outcome: Any = None
     failed: bool = False
@@ -155,11 +160,13 @@ class Writer:
         work: Callable[[sqlite3.Connection], T],
         *,
         reads: bool = False,
+        hurries: bool = True,
         kept: Callable[[T], None] | None = None,
     ) -> Reply[T]:
         """`run` without the waiting. Works are done in the order in which they are submitted.
 
-        A work that only `reads` waits for no disk, nor for another process that writes. `kept` is called in the thread
+        A work that only `reads` waits for no disk, nor for another process that writes. One that does not hurry waits
+        a moment for others, so that it need not have a commit of its own. `kept` is called in the thread
         with what the work returned, when the disk has it: before the chores, whoever else has left.
         """
         if not self.open:
@@ -167,7 +174,7 @@ class Writer:
         if self._orders.qsize() >= MAX_QUEUED:
             raise Overloaded(f"{MAX_QUEUED} writes wait for {self.path} already: its disk does not keep up")
         reply: Reply[T] = Reply()
-        self._orders.put(Order(work, reply, reads, kept))
+        self._orders.put(Order(work, reply, reads, hurries, kept))
         return reply
 
     def attend(self, chore: Chore) -> Callable[[], None]:
@@ -241,11 +248,13 @@ class Writer:
     def _gather(self) -> tuple[list[Order], bool]:
         pauses = [chore.pause for chore in self._chores if chore.pause is not None]
         group: list[Order] = []
+        hurries = False
         try:
             order = self._orders.get(timeout=min(pauses, default=None))
             while order is not None and len(group) < MAX_GROUP - 1:
                 group.append(order)
-                order = self._orders.get_nowait()
+                hurries = hurries or order.hurries
+                order = self._orders.get_nowait() if hurries else self._orders.get(timeout=PATIENCE_SECONDS)
         except Empty:
             return group, True
         return (group, False) if order is None else ([*group, order], True)
