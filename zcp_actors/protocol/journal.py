@@ -89,6 +89,10 @@ class Entry:
     state: State = State.OPEN
     outcome: Any = None
     used: bool = False
+    run: int = 0
+    """The last run that came to it, as this journal counts them."""
+    question: Question | None = None
+    """What that run asked."""
 
 
 class Journal:
@@ -99,13 +103,13 @@ class Journal:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
-        self._stalled = 0
+        self._stalled = self._run = 0
         self.begin()
 
     def begin(self) -> None:
         """Start a run. What is open stays open: whoever asks it again waits for the same answer."""
-        self._asked: dict[str, Question | None] = {}
-        self._numbers: dict[str, int] = {}
+        self._run += 1
+        self._numbers: dict[str, int] | None = None
         self._progressed = False
         self._running = True
 
@@ -138,7 +142,7 @@ class Journal:
         if entry is None or entry.state is not State.OPEN:
             return
         if entry.kind == "once":
-            del self._entries[key], self._asked[key]
+            del self._entries[key]
         else:
             entry.state = State.RELEASED
 
@@ -148,8 +152,8 @@ class Journal:
 
     def open_questions(self) -> dict[str, Question]:
         """Key -> question of what this run asked and waits for, by key: the order of branches is chance."""
-        asked = {key: question for key, question in sorted(self._asked.items()) if question is not None}
-        return {key: question for key, question in asked.items() if self._entries[key].state is State.OPEN}
+        asked = ((key, entry.question) for key, entry in sorted(self._entries.items()) if self._waits_now(entry))
+        return {key: question for key, question in asked if question is not None}
 
     # ---- side effects
     def once(self, key: str) -> Recorded | Run:
@@ -165,11 +169,12 @@ class Journal:
     @property
     def replaying(self) -> bool:
         """True until this run has come to everything that an earlier run came to."""
-        return any(entry.state is not State.RELEASED and key not in self._asked for key, entry in self._entries.items())
+        return any(entry.state is not State.RELEASED and entry.run != self._run for entry in self._entries.values())
 
     def unconsumed(self) -> list[str]:
         """Keys with an outcome that this run has not asked for, oldest first."""
-        return [key for key, entry in self._entries.items() if entry.state is State.RECORDED and key not in self._asked]
+        entries = self._entries.items()
+        return [key for key, entry in entries if entry.state is State.RECORDED and entry.run != self._run]
 
     def finish(self, *, suspended: bool = False, interrupted: bool = False) -> None:
         """The run ended with a value, or was `suspended`, perhaps `interrupted` while branches were at work.
@@ -182,7 +187,8 @@ class Journal:
         self._stalled = self._stalled + 1 if left and not self._progressed else 0
         patient = suspended and interrupted and self._stalled <= MAX_STALLED_ROUNDS
         if left and not patient:
-            raise ReplayMismatch(_mismatch(left, [key for key in self._asked if self._is_open(key)]))
+            asked = [key for key, entry in self._entries.items() if self._waits_now(entry)]
+            raise ReplayMismatch(_mismatch(left, asked))
 
     # ---- keeping it
     def dump(self) -> dict[str, Any]:
@@ -219,7 +225,7 @@ class Journal:
     # ---- inside
     def _number(self, stem: str) -> str:
         """The next number of an equal question. Numbers that earlier runs gave up are passed over, never used again."""
-        number = self._numbers.get(stem, 0)
+        number = self._last_number(stem)
         if number and self._is_open(f"{stem}-{number}"):
             raise AmbiguousQuestion(
                 f"an equal question ({stem}-{number}) is still open, so the answers could be swapped: pass key= to both"
@@ -227,14 +233,23 @@ class Journal:
         number += 1
         while (entry := self._entries.get(f"{stem}-{number}")) is not None and entry.state is State.RELEASED:
             number += 1
-        self._numbers[stem] = number
+        if number > 1:
+            self._numbers = self._numbers or {}
+            self._numbers[stem] = number
         return f"{stem}-{number}"
+
+    def _last_number(self, stem: str) -> int:
+        """That of this run's last equal question, 0 for none. The first is known by its entry."""
+        if self._numbers is not None and stem in self._numbers:
+            return self._numbers[stem]
+        first = self._entries.get(f"{stem}-1")
+        return int(first is not None and first.run == self._run)
 
     def _claim(self, key: str, wanted: Entry, question: Question | None) -> Entry:
         """The entry of this key for this run: the one that stands, if it is the same thing, else the wanted one."""
-        if key in self._asked:
-            raise ReplayMismatch(f"key {key!r} was already used in this run: every question and once needs its own")
         entry = self._entries.get(key)
+        if entry is not None and entry.run == self._run:
+            raise ReplayMismatch(f"key {key!r} was already used in this run: every question and once needs its own")
         if entry is None:
             if len(self._entries) >= MAX_ENTRIES:
                 raise Overloaded(f"this call has asked and done {MAX_ENTRIES} things: end it, and start another")
@@ -244,7 +259,7 @@ class Journal:
                 f"key {key!r} stood for a {_described(entry)} before and stands for a {_described(wanted)} now: "
                 "a handler must repeat itself when it is run again, and two questions need two keys"
             )
-        self._asked[key] = question
+        entry.run, entry.question = self._run, question
         return entry
 
     def _consume(self, key: str, entry: Entry) -> Recorded:
@@ -256,11 +271,15 @@ class Journal:
         if outcome.keys() not in ({"result"}, {"error"}):
             raise ValueError(f"an outcome has either a result or an error, not {sorted(outcome)}")
         entry.state, entry.outcome = State.RECORDED, outcome
-        entry.used = self._running and key in self._asked
+        entry.used = self._running and entry.run == self._run
 
     def _is_open(self, key: str) -> bool:
         entry = self._entries.get(key)
         return entry is not None and self._waits(entry)
+
+    def _waits_now(self, entry: Entry) -> bool:
+        """A question of this run, without an answer."""
+        return entry.run == self._run and self._waits(entry)
 
     @staticmethod
     def _waits(entry: Entry) -> bool:

@@ -63,16 +63,25 @@ class Elicited(Generic[T]):
 class FormQuestion(Generic[T]):
     """An elicitation by form: what travels, and how its answer is read."""
 
-    params: ElicitRequestFormParams
+    message: str
     form: schemas.Form
+
+    @property
+    def params(self) -> ElicitRequestFormParams:
+        """What travels."""
+        return ElicitRequestFormParams(message=self.message, requested_schema=self.form.schema)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The wire form of that."""
+        return {"mode": "form", "message": self.message, "requestedSchema": self.form.schema}
 
 
 def form_question(message: str | Mapping[str, Any], schema: Any = None) -> FormQuestion[Any]:
     """A form elicitation from its typed or its mapping form. Raises `SchemaError` for a schema no form can show."""
     if isinstance(message, Mapping):
         message, schema = _read_mapping(message, schema)
-    form = schemas.form_of(schema)
-    return FormQuestion(ElicitRequestFormParams(message=message, requested_schema=form.schema), form)
+    return FormQuestion(message, schemas.form_of(schema))
 
 
 def _read_mapping(asked: Mapping[str, Any], schema: Any) -> tuple[str, Any]:
@@ -108,9 +117,7 @@ def read_answer(question: FormQuestion[T], answer: ElicitResult) -> Elicited[T]:
         content = question.form.answers(answer.content)
         return Elicited("accept", question.form.value(content), content)
     except schemas.Mismatch as error:
-        raise InvalidResult(
-            f"the client's answer to {question.params.message!r} does not match its form: {error}"
-        ) from None
+        raise InvalidResult(f"the client's answer to {question.message!r} does not match its form: {error}") from None
 
 
 def url_question(message: str, url: str, elicitation_id: str) -> ElicitRequestURLParams:
