@@ -20,6 +20,7 @@ from zcp_actors.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
     from zcp_actors.actors.host import Host
     from zcp_actors.actors.ref import Ref
@@ -39,7 +40,7 @@ class Reply(Generic[T]):
     nothing can arrive late, and whoever was to answer can see that nobody wants it any more.
     """
 
-    __slots__ = ("_debtor", "_listeners", "_state", "_tasks", "_value")
+    __slots__ = ("_debtor", "_listeners", "_state", "_tasks", "_trace", "_value")
 
     def __init__(self) -> None:
         self._state = _OPEN
@@ -49,6 +50,8 @@ class Reply(Generic[T]):
         self._listeners: list[Callable[[Reply[T]], None]] | None = None
         # The usual listener is the host that owes the answer: a slot of its own saves it a list and a closure.
         self._debtor: Host | None = None
+        # The way of an error to here; there is none unless this has failed.
+        self._trace: TracebackType | None
 
     def __repr__(self) -> str:
         return f"<Reply {('open', 'set', 'failed', 'abandoned')[self._state]}>"
@@ -95,7 +98,7 @@ class Reply(Generic[T]):
         if self._state == _SET:
             return cast("T", self._value)
         if self._state == _FAILED:
-            raise self._value
+            raise self._value.with_traceback(self._trace)
         msg = f"{self!r} has no answer: only a settled reply has a result"
         raise UsageError(msg)
 
@@ -106,10 +109,13 @@ class Reply(Generic[T]):
         Raises the error the reply was failed with. On cancel, this waiter has given up.
         """
         if self._state == _OPEN:
-            if timers is None or deadline == math.inf:
-                await trio.lowlevel.wait_task_rescheduled(self._entered())
-            else:
-                await self._wait_until(deadline, timers)
+            leave, expire = self._entered()
+            timer = None if timers is None or deadline == math.inf else timers.at(deadline, expire)
+            try:
+                await trio.lowlevel.wait_task_rescheduled(leave)
+            finally:
+                if timer is not None:
+                    timer.disarm()
         elif self._state == _ABANDONED:
             msg = "this reply was abandoned: its answer was refused while nobody waited, and cannot be waited for again"
             raise UsageError(msg)
@@ -118,33 +124,32 @@ class Reply(Generic[T]):
         if self._state == _SET:
             return cast("T", self._value)
         if self._state == _FAILED:
-            raise self._value
+            # Many may be failed with one error. Each trace begins anew, or it would hold the frames of all of them.
+            raise self._value.with_traceback(self._trace)
         raise trio.TooSlowError
 
-    async def _wait_until(self, deadline: float, timers: Timers) -> None:
-        timer = timers.at(deadline, partial(self._expire, trio.lowlevel.current_task()))
-        try:
-            await trio.lowlevel.wait_task_rescheduled(self._entered())
-        finally:
-            timer.disarm()
-
-    def _entered(self) -> Callable[[object], trio.lowlevel.Abort]:
-        """Count the running task among those that wait. Returns what takes it out again when it is cancelled."""
+    def _entered(self) -> tuple[Callable[[object], trio.lowlevel.Abort], Callable[[], None]]:
+        """Count the running task among those that wait. Returns what takes it out again: cancelled, or out of time."""
         task = trio.lowlevel.current_task()
         if self._tasks is None:
             self._tasks = task
-            return self._first_gave_up
+            return self._first_gave_up, self._first_expired
         if isinstance(self._tasks, list):
             self._tasks.append(task)
         else:
             self._tasks = [self._tasks, task]
-        return partial(self._gave_up, task)
+        return partial(self._gave_up, task), partial(self._expire, task)
 
     def _first_gave_up(self, _: object) -> trio.lowlevel.Abort:
         # Whoever came first stands first as long as it waits; so it needs no note of which task it is.
         waiting = self._tasks
         assert waiting is not None
         return self._gave_up(waiting[0] if isinstance(waiting, list) else waiting, _)
+
+    def _first_expired(self) -> None:
+        waiting = self._tasks
+        if waiting is not None:
+            self._expire(waiting[0] if isinstance(waiting, list) else waiting)
 
     def _gave_up(self, task: trio.lowlevel.Task, _: object) -> trio.lowlevel.Abort:
         # Runs in the canceller's step, so no answer can slip in between.
@@ -169,6 +174,8 @@ class Reply(Generic[T]):
         if self._state != _OPEN:
             return False
         tasks, self._tasks = self._tasks, None
+        if state == _FAILED:
+            self._trace = value.__traceback__
         self._finish(state, value)
         if type(tasks) is list:
             for task in tasks:

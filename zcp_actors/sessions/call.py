@@ -143,13 +143,18 @@ class Call(Job):
             self._step.disarm()
 
     # -------------------------------------------------------------------------------------------- questions
-    async def ask(self, method: str, params: Model, key: str | None) -> Any:
-        """Ask the client and wait. The journal may know the answer already; then only a checkpoint passes."""
+    async def ask(self, method: str, params: Model, key: str | None, content: dict[str, Any] | None = None) -> Any:
+        """Ask the client and wait. The journal may know the answer already; then only a checkpoint passes.
+
+        `content` is the wire form of `params` without what is unstable, where that is known.
+        """
         # A branch that runs once more after the call was ended learns it as every other: by its cancel.
         await trio.lowlevel.checkpoint_if_cancelled()
-        content = {name: value for name, value in to_wire(params).items() if name not in UNSTABLE}
+        if content is None:
+            content = {name: value for name, value in to_wire(params).items() if name not in UNSTABLE}
         slot: Reply[Any] = Reply()
         asked_key = self.session.asked(self, Question(method, content, key), params, slot)
+        del params, content  # a handler may wait for a day; what it has sent is not kept by its frame
         task = trio.lowlevel.current_task()
         if not slot.settled:
             # With the answer in hand it only passes a checkpoint, and may ask the next question.

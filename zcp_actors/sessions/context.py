@@ -111,7 +111,7 @@ class Context:
         if isinstance(message, dict) and message.get("mode") == "url":
             return await self.elicit_url(message["message"], message["url"], key=key)
         question = form_question(message, schema)
-        answer: ElicitResult = await self._call.ask(ELICITATION, question.params, key)
+        answer: ElicitResult = await self._call.ask(ELICITATION, question.params, key, question.content)
         return read_answer(question, answer)
 
     async def elicit_url(
