@@ -16,7 +16,7 @@ import attrs
 from zcp_actors.errors import CallEnding, RPCError
 from zcp_actors.protocol.effects import Answer, Arm, Cancel, Open, Seal, Send, Start, Suspend
 from zcp_actors.protocol.questions import Question
-from zcp_actors.protocol.serving import Phase, Profile
+from zcp_actors.protocol.serving import Phase
 from zcp_actors.protocol.stateful_server import StatefulServer
 from zcp_actors.protocol.stateless_server import StatelessServer
 from zcp_actors.wire import (
@@ -39,8 +39,19 @@ CAPABILITIES = {"tools": {"listChanged": True}, "resources": {"subscribe": True}
 CAN_ANSWER = {"elicitation": {"form": {}}, "sampling": {}, "roots": {}}
 
 
-def profile() -> Profile:
-    return Profile(Implementation(name="world", version="1"), from_wire(ServerCapabilities, CAPABILITIES), None)
+class World:
+    """A profile."""
+
+    instructions = None
+
+    def implementation(self) -> Implementation:
+        return Implementation(name="world", version="1")
+
+    def capabilities(self) -> ServerCapabilities:
+        return from_wire(ServerCapabilities, CAPABILITIES)
+
+
+profile = World()
 
 
 def meta(**more: Any) -> dict[str, Any]:

@@ -114,7 +114,12 @@ class Client:
         self.given_up: dict[RequestId, str] = {}
         """Id -> method of requests whose late answer may be a task that nobody wants."""
         self._ids = itertools.count(first_id)
-        self._numbers = itertools.count(1)
+        self._questions = 0
+
+    def _number(self) -> int:
+        """That of another question of the peer."""
+        self._questions += 1
+        return self._questions
 
     def next_id(self) -> int:
         """An id that was not used: where another automaton goes on, on the same connection."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from enum import Enum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import attrs
 
@@ -86,13 +86,18 @@ class Asker:
     log_level: str | None = None
 
 
-@attrs.frozen
-class Profile:
+class Profile(Protocol):
     """What a server tells of itself, asked anew whenever it is told (an app may change while it is served)."""
 
-    implementation: Implementation
-    capabilities: ServerCapabilities
-    instructions: str | None
+    @property
+    def instructions(self) -> str | None:
+        """How it wants to be used."""
+
+    def implementation(self) -> Implementation:
+        """Who it is; made for whoever asks."""
+
+    def capabilities(self) -> ServerCapabilities:
+        """What it serves; made for whoever asks."""
 
 
 @attrs.define(eq=False)
@@ -159,8 +164,7 @@ class Server:
     agreed = False
     """The two sides have agreed on this era for as long as the conversation lasts; no message can choose another."""
 
-    def __init__(self, profile: Any, *, max_calls: int = MAX_CALLS, always_replay: bool = False) -> None:
-        """`profile` is called for a fresh `Profile` whenever the peer asks who we are."""
+    def __init__(self, profile: Profile, *, max_calls: int = MAX_CALLS, always_replay: bool = False) -> None:
         self.profile = profile
         self.max_calls = max_calls
         self.always_replay = always_replay

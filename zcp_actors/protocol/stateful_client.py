@@ -46,11 +46,17 @@ class StatefulClient(Client):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.questions: dict[RequestId, Incoming] = {}
-        self.tasks = ClientTasks()
-        """Those of which we are the receiver."""
+        self._tasks: ClientTasks | None = None
         self._reporting: dict[RequestId, Sent] = {}
         """By token: requests that have become tasks of the server, which report progress until they end."""
         self._reporter: dict[str, RequestId] = {}
+
+    @property
+    def tasks(self) -> ClientTasks:
+        """Those of which we are the receiver. Most servers never make one."""
+        if self._tasks is None:
+            self._tasks = ClientTasks()
+        return self._tasks
 
     def handshake(self) -> InitializeRequestParams:
         """What `initialize` says of us."""
@@ -103,7 +109,8 @@ class StatefulClient(Client):
     def _cancelled(self, params: Any) -> list[Effect]:
         question = self.questions.pop(params.request_id, None)
         if question is None:
-            self.tasks.stop_waiting(params.request_id)
+            if self._tasks is not None:
+                self._tasks.stop_waiting(params.request_id)
             return []
         return [self._withdrawn(question, f"withdrawn by the server: {params.reason or 'no reason given'}")]
 
@@ -126,7 +133,7 @@ class StatefulClient(Client):
         refuse = None if of_tasks else refusal(self.capabilities, request.method, params)
         if refuse is not None:
             raise refuse
-        if request.id in self.questions or request.id in self.tasks.waiting:
+        if request.id in self.questions or (self._tasks is not None and request.id in self._tasks.waiting):
             raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a request in flight")
         wish = getattr(params, "task", None)
         if of_tasks or (wish is not None and runs_as_task(self.capabilities, request.method)):
@@ -136,7 +143,7 @@ class StatefulClient(Client):
     def _question(self, request: Request, params: Any) -> Incoming:
         if len(self.questions) >= MAX_QUESTIONS:
             raise Overloaded(f"{MAX_QUESTIONS} requests of this server are already open")
-        question = Incoming(next(self._numbers), request.method, params, id=request.id)
+        question = Incoming(self._number(), request.method, params, id=request.id)
         self.questions[request.id] = question
         return question
 
@@ -147,7 +154,7 @@ class StatefulClient(Client):
             if request.method.startswith("tasks/"):
                 return self.tasks.serve(request.id, request.method, params, now)
             # Providers are asked the same, however the answer travels.
-            question = Incoming(next(self._numbers), request.method, replaced(params, task=None))
+            question = Incoming(self._number(), request.method, replaced(params, task=None))
             return self.tasks.create(request.id, question, params.task, name, now)
         except RPCError as error:
             return [refused(request.id, error)]
@@ -177,7 +184,7 @@ class StatefulClient(Client):
     def _withdraw_all(self, reason: str) -> list[Effect]:
         questions, self.questions = self.questions, {}
         withdrawn = [self._withdrawn(question, reason) for question in questions.values()]
-        return [*withdrawn, *self.tasks.close(reason)]
+        return withdrawn if self._tasks is None else [*withdrawn, *self._tasks.close(reason)]
 
 
 def _about_the_same(question: Incoming, answer: Any) -> Any:

@@ -7,7 +7,6 @@ Source: MCP 2025-11-25 basic/lifecycle, basic/utilities/cancellation, server/uti
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -32,6 +31,7 @@ from zcp_actors.wire.meta_keys import STATEFUL_VERSIONS
 
 if TYPE_CHECKING:
     from zcp_actors.protocol.questions import Question
+    from zcp_actors.protocol.serving import Profile
     from zcp_actors.protocol.tasks import Task
     from zcp_actors.wire import LoggingLevel, Model, RequestId
 
@@ -40,6 +40,9 @@ TASK_ERRAND = "tasks/errand"
 
 DEFAULT_LOG_LEVEL = "info"
 """Until the client sets one, the server decides (server/utilities/logging): everything but debugging."""
+
+NOBODY = Asker(None, None, "")
+"""Who asks before the handshake."""
 
 
 @attrs.frozen
@@ -58,16 +61,16 @@ class StatefulServer(Server):
     dialect = v2025_11_25.DIALECT
     tasks = stateful_tasks
 
-    def __init__(self, profile: Any, **options: Any) -> None:
+    def __init__(self, profile: Profile, **options: Any) -> None:
         super().__init__(profile, **options)
         self.version = ""
-        self._asker = Asker(None, None, "")
+        self._asker = NOBODY
         self.log_level = DEFAULT_LOG_LEVEL
-        self.subscriptions: set[str] = set()
+        self.subscriptions: dict[str, None] = {}
         self.questions: dict[RequestId, Asked] = {}
-        self.errands: set[Served] = set()
+        self.errands: dict[Served, None] = {}
         """What asks the client without a request of its own: questions of tasks that nobody waits for here."""
-        self._ids = itertools.count(1)
+        self._asked = 0
 
     # -------------------------------------------------------------------------------------------- from the peer
     def _request(self, request: Request) -> list[Effect]:
@@ -89,12 +92,11 @@ class StatefulServer(Server):
         self.version = asked if asked in STATEFUL_VERSIONS else self.dialect.version
         self._asker = Asker(params.capabilities, params.client_info, self.version)
         self.agreed = True
-        profile = self.profile()
         result = InitializeResult(
             protocol_version=self.version,
-            capabilities=profile.capabilities,
-            server_info=profile.implementation,
-            instructions=profile.instructions,
+            capabilities=self.profile.capabilities(),
+            server_info=self.profile.implementation(),
+            instructions=self.profile.instructions,
         )
         return [Send(Response(request.id, result), request.id)]
 
@@ -107,11 +109,11 @@ class StatefulServer(Server):
     def _subscribe(self, request: Request, params: Any) -> list[Effect]:
         if len(self.subscriptions) >= MAX_SUBSCRIPTIONS and params.uri not in self.subscriptions:
             raise Overloaded(f"this session already subscribes to {MAX_SUBSCRIPTIONS} resources; unsubscribe from some")
-        self.subscriptions.add(params.uri)
+        self.subscriptions[params.uri] = None
         return self._done(request)
 
     def _unsubscribe(self, request: Request, params: Any) -> list[Effect]:
-        self.subscriptions.discard(params.uri)
+        self.subscriptions.pop(params.uri, None)
         return self._done(request)
 
     def _done(self, request: Request) -> list[Effect]:
@@ -159,7 +161,7 @@ class StatefulServer(Server):
             # A replay asks again what is still in flight: it waits for that answer.
             self.questions[call.open[key]] = Asked(call, key, question.method, slot)
             return []
-        id = next(self._ids)
+        self._asked = id = self._asked + 1
         self.questions[id] = Asked(call, key, question.method, slot)
         call.open[key] = id
         return [Send(Request(id, question.method, params), self.stream_of(call))]
@@ -197,7 +199,7 @@ class StatefulServer(Server):
             client_info=self._asker.client_info,
             version=self.version,
         )
-        self.errands.add(call)
+        self.errands[call] = None
         return [Start(call)]
 
     def finished(self, call: Served, outcome: Any) -> list[Effect]:
@@ -207,7 +209,7 @@ class StatefulServer(Server):
             return self._suspended(call)
         call.phase = Phase.ENDED
         effects = self._withdraw(call)
-        self.errands.discard(call)
+        del self.errands[call]
         return effects
 
     def stream_of(self, call: Served) -> RequestId | None:
@@ -239,7 +241,7 @@ class StatefulServer(Server):
 
     def closed(self, reason: str) -> list[Effect]:
         self.questions.clear()
-        errands, self.errands = self.errands, set()
+        errands, self.errands = self.errands, {}
         for call in errands:
             call.phase = Phase.ENDED
             call.open.clear()

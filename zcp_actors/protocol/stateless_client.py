@@ -120,7 +120,7 @@ class StatelessClient(Client):
         refuse = refusal(self.capabilities, request.method, params)
         if refuse is not None:
             raise refuse
-        return Incoming(next(self._numbers), request.method, params, sent=sent, key=key)
+        return Incoming(self._number(), request.method, params, sent=sent, key=key)
 
     def answered(self, question: Incoming, outcome: Any) -> list[Effect]:
         sent = question.sent

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zcp_actors.protocol.questions import Question
+    from zcp_actors.protocol.serving import Profile
     from zcp_actors.protocol.tasks import Task
     from zcp_actors.wire import RequestId
 
@@ -89,13 +90,13 @@ class StatelessServer(Server):
     dialect = v2026_07_28.DIALECT
     tasks = stateless_tasks
 
-    def __init__(self, profile: Any, **options: Any) -> None:
+    def __init__(self, profile: Profile, **options: Any) -> None:
         super().__init__(profile, **options)
         self.listens: dict[RequestId, SubscriptionFilter] = {}
         self._last_asker: tuple[Any, Any, Asker] | None = None
 
     def stamp(self) -> dict[str, Any] | None:
-        return {SERVER_INFO: to_wire(self.profile().implementation)}
+        return {SERVER_INFO: to_wire(self.profile.implementation())}
 
     # -------------------------------------------------------------------------------------------- from the peer
     def _request(self, request: Request) -> list[Effect]:
@@ -143,11 +144,10 @@ class StatelessServer(Server):
         return asker
 
     def _discover(self, request: Request) -> list[Effect]:
-        profile = self.profile()
         result = DiscoverResult(
             supported_versions=[self.dialect.version],
-            capabilities=profile.capabilities,
-            instructions=profile.instructions,
+            capabilities=self.profile.capabilities(),
+            instructions=self.profile.instructions,
             ttl_ms=DISCOVER_TTL_MS,
             cache_scope="private",
             meta=self.stamp(),
@@ -182,7 +182,7 @@ class StatelessServer(Server):
 
     def _follows_tasks(self, asker: Asker, ids: Sequence[str]) -> bool:
         """Whether it is first to be found out which of these tasks are this client's. Raises `CapabilityMissing`."""
-        if not ids or TASKS_EXTENSION not in (self.profile().capabilities.extensions or {}):
+        if not ids or TASKS_EXTENSION not in (self.profile.capabilities().extensions or {}):
             return False
         if not stateless_tasks.declared(asker.capabilities):
             raise CapabilityMissing("listening to tasks needs a client with tasks", stateless_tasks.NEEDED)
@@ -213,7 +213,7 @@ class StatelessServer(Server):
         """What the client asked for and this server can do; the rest is left out."""
         if asked == SubscriptionFilter(task_ids=asked.task_ids):
             return SubscriptionFilter(task_ids=task_ids)
-        have = self.profile().capabilities
+        have = self.profile.capabilities()
         uris = list(dict.fromkeys(asked.resource_subscriptions or ()))
         if len(uris) > MAX_SUBSCRIPTIONS:
             raise Overloaded(f"one listen stream takes at most {MAX_SUBSCRIPTIONS} resources, not {len(uris)}")

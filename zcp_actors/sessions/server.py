@@ -20,7 +20,6 @@ from zcp_actors.errors import INTERNAL_ERROR, ConnectionLost, HandlerError, Over
 from zcp_actors.ports import Changed, Routed
 from zcp_actors.protocol.dialect import Era, choose_server
 from zcp_actors.protocol.effects import Answer, Arm, Cancel, Effect, Open, Seal, Send, Start, Suspend
-from zcp_actors.protocol.serving import Profile
 from zcp_actors.sessions.call import Call
 from zcp_actors.sessions.server_spans import ServerSpans
 from zcp_actors.wire import ErrorResponse, Request, Response
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from zcp_actors.protocol.questions import Question
     from zcp_actors.protocol.serving import Served, Server
     from zcp_actors.sessions.state import CallState
-    from zcp_actors.wire import Message, Model
+    from zcp_actors.wire import Implementation, Message, Model, ServerCapabilities
 
 log = logging.getLogger("zcp_actors.sessions")
 
@@ -152,13 +151,24 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         if type(self._retired) is kind:
             # A peer that wavers between the eras gets no second table of calls each time.
             return self._retired
-        return kind(self._profile, always_replay=self._always_replay)
+        return kind(self, always_replay=self._always_replay)
 
-    def _profile(self) -> Profile:
-        capabilities = self.app.capabilities()
+    # What the automaton tells the client of us: see `Profile`.
+    @property
+    def instructions(self) -> str | None:
+        """Those of the app."""
+        return self.app.instructions
+
+    def implementation(self) -> Implementation:
+        """That of the app."""
+        return self.app.implementation()  # type: ignore[no-any-return]
+
+    def capabilities(self) -> ServerCapabilities:
+        """Those of the app, and what this session adds: to a client that is known it lists its tasks."""
+        capabilities: ServerCapabilities = self.app.capabilities()
         if capabilities.tasks is not None and self.identified:
             capabilities = replaced(capabilities, tasks=replaced(capabilities.tasks, list={}))
-        return Profile(self.app.implementation(), capabilities, self.app.instructions)
+        return capabilities
 
     def refuse(self, error: InvalidMessage) -> None:
         """Bytes came that are no message.
