@@ -11,6 +11,7 @@ from __future__ import annotations
 from zcp_actors.actors.actor import Actor
 from zcp_actors.actors.cell import Cell
 from zcp_actors.actors.dead_letters import DeadLetter, DeadLetters
+from zcp_actors.actors.ending import each_soon
 from zcp_actors.actors.exit import Exit
 from zcp_actors.actors.inspection import Node
 from zcp_actors.actors.mailbox import Envelope
@@ -51,6 +52,7 @@ __all__ = [
     "Workers",
     "askers",
     "current_runtime",
+    "each_soon",
     "open_runtime",
     "settle",
 ]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 import trio
 
-from zcp_actors.actors import Cell, Reply, settle
+from zcp_actors.actors import Cell, Reply, each_soon, settle
 from zcp_actors.errors import (
     INTERNAL_ERROR,
     ConnectionLost,
@@ -191,7 +191,7 @@ class ClientSession(Cell["Message | Decided"]):
         if self._ready.settled and not final:
             self._ready = Reply()
         if self.automaton is not None:
-            self.perform(self.automaton.lost(cause, final=final))
+            self.perform(self._without_callers(self.automaton.lost(cause, final=final)))
         if final:
             self.tasks.close(cause)
 
@@ -293,6 +293,12 @@ class ClientSession(Cell["Message | Decided"]):
         """Perform what was decided outside of a step; a session that is ending performs nothing more."""
         if effects and not self.step_now(self._perform, effects):
             self.tell(Decided(effects))
+
+    def _without_callers(self, effects: list[Effect]) -> list[Effect]:
+        """What is to be performed of an end; those who wait for replies are told of it, thousands in waves."""
+        ends = [effect for effect in effects if type(effect) is Settle]
+        each_soon(self.runtime, ends, lambda end: settle(end.sent.slot.reply, end.outcome))
+        return [effect for effect in effects if type(effect) is not Settle]
 
     def _write(self, message: Message, call: int | str | None) -> None:
         if self.connection is None:
@@ -473,7 +479,7 @@ class ClientSession(Cell["Message | Decided"]):
         closed = self._closed()
         self._ready.fail(closed)
         if self.automaton is not None:
-            self._perform(self.automaton.lost(closed, final=True))
+            self._perform(self._without_callers(self.automaton.lost(closed, final=True)))
         self.tasks.close(closed)
         self.desk.close()
         self.receiver.close()
