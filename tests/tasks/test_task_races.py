@@ -267,8 +267,9 @@ async def test_whichever_call_of_its_store_fails_a_task_comes_to_its_end_and_not
         except BaseException as error:
             error.add_note(f"call {number}, {done}: {store.log[number - 1 : number]} of {store.log}")
             raise
-        allowed = {wanted["status"], "failed"} if store.log[number - 1] == "write" else {wanted["status"]}
-        assert got["status"] in allowed, (number, store.log[number - 1])
+        struck = store.log[number - 1 : number]  # in another order of steps there may be a call less
+        allowed = {wanted["status"], "failed"} if struck == ["write"] else {wanted["status"]}
+        assert got["status"] in allowed, (number, struck)
 
 
 async def test_a_task_that_is_cancelled_as_its_turn_comes_never_begins(autojump_clock):

@@ -167,10 +167,17 @@ class TaskCell(Cell[Any]):
             return {"error": {**kept, "data": None}}, None
 
     def _over(self) -> None:
-        """End when nothing is left: no run, and nothing that the store does not have."""
-        if self.call is None and (self._leaving or self.saved.ended) and self._flight is None:
+        """End when nothing is left: no run, no job, and nothing that the store does not have."""
+        if self._jobs or self.call is not None or self._flight is not None:
+            return  # a run that ended is a job until it is released: to stop now would be to cancel it
+        if self._leaving or self.saved.ended:
             self.service.ended(self)
             self.stop()
+
+    def _emptied(self) -> None:
+        super()._emptied()
+        if self.me.status == "running":
+            self._over()
 
     # -------------------------------------------------------------------------------------------- ends from outside
     def cancel(self, reason: str, by: str) -> bool:
