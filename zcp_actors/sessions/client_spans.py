@@ -17,7 +17,6 @@ from zcp_actors.protocol.capabilities import ASKING
 from zcp_actors.protocol.stateless_client import StatelessClient
 from zcp_actors.sessions.exchange_facts import (
     carrying,
-    is_plain_call,
     meta_of,
     request_facts,
     result_facts,
@@ -26,14 +25,14 @@ from zcp_actors.sessions.exchange_facts import (
     way_facts,
 )
 from zcp_actors.sessions.reporting import outcome_of
-from zcp_actors.wire import Notification, Request
+from zcp_actors.wire import CallToolRequestParams, Notification, Request
 from zcp_actors.wire.meta_keys import SUBSCRIPTION_ID
 
 if TYPE_CHECKING:
     from zcp_actors.actors import Reply
     from zcp_actors.ports import Recorder, Span
     from zcp_actors.protocol.asking import Incoming
-    from zcp_actors.sessions.client import ClientSession, Outgoing
+    from zcp_actors.sessions.client import ClientSession
     from zcp_actors.wire import Message, RequestId
 
 MOST_CREATED = 64
@@ -69,6 +68,9 @@ class ClientSpans:
         self._session = session
         self._recorder: Recorder = session.runtime.recorder
         self._path = session.me.path
+        told = session.providers
+        self._asks = told.sampling is not None or told.elicitation is not None or told.roots is not None
+        """A request may take several rounds: its server may ask."""
         self._legs: dict[RequestId, Asking] = {}
         self._questions: dict[int, Span] = {}
         self._withdrawn: dict[int, Span] = {}
@@ -90,31 +92,28 @@ class ClientSpans:
         under = whole = None
         if self._session.introduction is None:
             under = self._recorder.following("session", self._path)
-        elif self._may_be_asked(method):
+        elif self._asks and method in ASKING and isinstance(self._session.automaton, StatelessClient):
             facts = self._facts(id, method, params)
             told = {key: facts[key] for key in ("meta", "method", "target", "version")}
             whole = under = self._recorder.begin("operation", f"{self._path}/request-{id}", **told)
         outgoing.spans = self._legs[id] = Asking(whole, self._leg(id, method, params, under), id)
 
-    def _may_be_asked(self, method: str) -> bool:
-        told = self._session.providers
-        asks = told.sampling is not None or told.elicitation is not None or told.roots is not None
-        return asks and method in ASKING and isinstance(self._session.automaton, StatelessClient)
-
     def _facts(self, id: RequestId, method: str, params: Any) -> dict[str, Any]:
         return request_facts(id, method, params, self._session.connection, self._version)
 
     def _leg(self, id: RequestId, method: str, params: Any, under: Span | None) -> Span:
-        connection = self._session.connection
-        if is_plain_call(params, connection):
+        session = self._session
+        connection, introduction = session.connection, session.introduction
+        if type(params) is CallToolRequestParams and getattr(connection, "facts", None) is None:
+            # Most requests are like this: a dict of `request_facts` would be made, and copied twice.
             return self._recorder.begin(
                 "request",
                 self._path,
                 under=under,
                 method=method,
                 id=id,
-                version=self._version,
-                meta=meta_of(params),
+                version=self._version if introduction is None else introduction.version,
+                meta=params.meta,
                 transport=getattr(connection, "transport", ""),
                 target=params.name,
                 arguments=params.arguments,
@@ -134,9 +133,10 @@ class ClientSpans:
         return message
 
     def _carrying(self, message: Request, span: Span) -> Request:
-        meta = meta_of(message.params)
+        params = message.params
+        meta = params.meta if type(params) is CallToolRequestParams else meta_of(params)
         if meta is None:
-            return Request(message.id, message.method, carrying(message.params, span))
+            return Request(message.id, message.method, carrying(params, span))
         # The automaton made this `_meta` for this message alone, so it need not be copied again.
         meta.update(span.carried(None))  # type: ignore[attr-defined]
         return message

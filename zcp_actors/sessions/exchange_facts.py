@@ -47,14 +47,6 @@ def request_facts(
     return facts
 
 
-def is_plain_call(params: Any, connection: Any) -> bool:
-    """Whether these are the params of a tool call whose way is told by its transport alone.
-
-    Most requests are, so they are told by keyword: a dict of `request_facts` is made, and copied twice.
-    """
-    return type(params) is CallToolRequestParams and getattr(connection, "facts", None) is None
-
-
 def way_facts(connection: Any) -> dict[str, Any]:
     """What is known of the way that a message takes."""
     facts = getattr(connection, "facts", None)

@@ -15,15 +15,15 @@ import attrs
 from zcp_actors.protocol.serving import Phase
 from zcp_actors.sessions.exchange_facts import (
     carrying,
-    is_plain_call,
     meta_of,
     reply_facts,
     request_facts,
+    result_facts,
     value_of,
     way_facts,
 )
 from zcp_actors.sessions.pending import related_task
-from zcp_actors.wire import CallToolResult, ErrorResponse, Notification, Request, Response
+from zcp_actors.wire import CallToolRequestParams, CallToolResult, ErrorResponse, Notification, Request, Response
 from zcp_actors.wire.meta_keys import STATEFUL_VERSIONS
 from zcp_actors.wire.model import replaced
 
@@ -81,8 +81,7 @@ class ServerSpans:
     def received(self, automaton: Server, message: Message) -> None:
         """A message came, and is not handled yet."""
         if isinstance(message, Request):
-            self._version = getattr(automaton, "version", "") or automaton.dialect.version
-            self._requested(message)
+            self._requested(automaton, message)
         elif isinstance(message, Notification):
             if message.method == CANCELLED:
                 self._cancelled(message)
@@ -90,17 +89,23 @@ class ServerSpans:
             outcome, facts = reply_facts(message)
             self._asked.pop(message.id).end(outcome, **facts)
 
-    def _requested(self, request: Request) -> None:
+    def _requested(self, automaton: Server, request: Request) -> None:
+        self._version = getattr(automaton, "version", "") or automaton.dialect.version
         params: Any = request.params
         id, connection, principal = request.id, self._session.connection, self._session.principal
-        if is_plain_call(params, connection) and params.request_state is None:
+        if (
+            type(params) is CallToolRequestParams
+            and params.request_state is None
+            and getattr(connection, "facts", None) is None
+        ):
+            # Most requests are like this: a dict of `request_facts` would be made, and copied twice.
             span = self._recorder.begin(
                 "call",
                 self._path,
                 method=request.method,
                 id=id,
                 version=self._version,
-                meta=meta_of(params),
+                meta=params.meta,
                 transport=getattr(connection, "transport", ""),
                 target=params.name,
                 arguments=params.arguments,
@@ -200,7 +205,7 @@ class ServerSpans:
     def sent(self, message: Message, call: RequestId | None, at: float) -> None:
         """It was sent; `at` is when that began."""
         if isinstance(message, REPLIES):
-            outcome, facts = reply_facts(message)
+            outcome, facts = result_facts(message.result) if type(message) is Response else reply_facts(message)
             facts["at"] = at
             self._end(message.id, outcome, facts)
         elif isinstance(message, Notification) and message.method == ACKNOWLEDGED:

@@ -22,9 +22,17 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Span, Tracer, _Span
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_OFF, DEFAULT_ON
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+)
 
-from zcp_actors.telemetry.propagation import span_of
+from zcp_actors.telemetry.propagation import SPAN_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,12 +61,22 @@ RULES: Final = {
 """What the SDK's constant samplers decide of a span with no parent, with a sampled one, and with one that is not; they
 add nothing to it. Others are asked."""
 
+COMMON: Final = {
+    "_instrumentation_info": "instrumentation_info",
+    "_instrumentation_scope": "_instrumentation_scope",
+    "_limits": "_span_limits",
+    "_sampler": "sampler",
+    "_span_processor": "span_processor",
+}
+"""What all spans of a tracer have in common, and where the tracer has it."""
+
+SAMPLED, RANDOM = int(TraceFlags.SAMPLED), int(TraceFlags.RANDOM_TRACE_ID)
 FLAGS: Final = tuple(map(TraceFlags, range(4)))
 """By their bits: sampled, and of a random trace id."""
 
 
 class LightSpan(Span):
-    """One span. Made by a `LightTracer`, which sets what is no default."""
+    """One span. A `LightTracer` makes it, of a class of its own, and sets what is no default."""
 
     _told: Mapping[str, AttributeValue] | None
     """The attributes it began with. Whoever gave them changes them no more, but through the span."""
@@ -120,7 +138,10 @@ class LightTracer:
     """A tracer of the SDK, as far as a recorder needs one. It decides, numbers and reports spans as that one does."""
 
     def __init__(self, tracer: Tracer) -> None:
-        self._tracer = tracer
+        self._tracer, self._ids, self._sampler = tracer, tracer.id_generator, tracer.sampler
+        self._rule = RULES.get(id(tracer.sampler))
+        # What all its spans have in common is their class's.
+        self._spans: Any = type("LightSpan", (LightSpan,), {name: getattr(tracer, of) for name, of in COMMON.items()})
 
     def start_span(  # noqa: PLR0917 - the API's own
         self,
@@ -132,41 +153,33 @@ class LightTracer:
         start_time: int,
     ) -> trace.Span:
         """See `opentelemetry.trace.Tracer`. The attributes are changed no more, but through the span."""
-        tracer = self._tracer
-        parent: Any = span_of(context)
-        if type(parent) is not SpanContext or not tracer._tracer_config.is_enabled:
+        tracer, ids = self._tracer, self._ids
+        state: TraceState | None = None
+        around: Any = context.get(SPAN_KEY)
+        parent = None if around is None else around.get_span_context()
+        if not tracer._tracer_config.is_enabled or (parent is not None and type(parent) is not SpanContext):
             return tracer.start_span(name, context, kind, attributes, links, start_time)
-        ids = tracer.id_generator
-        # By position: each property of a span's context costs a call.
-        trace_id, _, _, flags, said, is_valid = parent
-        state: TraceState | None = said
-        if is_valid:
-            random = flags & TraceFlags.RANDOM_TRACE_ID
+        if parent is not None and parent.is_valid:
+            # By position: each property of a span's context costs a call.
+            trace_id, _, _, flags, state, _ = parent
+            rank, random = 1 if flags & SAMPLED else 2, flags & RANDOM
         else:
-            parent, state, trace_id = None, None, ids.generate_trace_id()
-            random = TraceFlags.RANDOM_TRACE_ID if ids.is_trace_id_random() else 0
-        sampler = tracer.sampler
-        rule = RULES.get(id(sampler))
-        if rule is not None:
-            sampled = recording = rule[0 if parent is None else 1 if flags & TraceFlags.SAMPLED else 2]
+            parent, trace_id, rank, random = None, ids.generate_trace_id(), 0, RANDOM if ids.is_trace_id_random() else 0
+        if self._rule is not None:
+            sampled = recording = self._rule[rank]
         else:
-            judged: Any = sampler.should_sample(context, trace_id, name, kind, attributes, links)
+            judged: Any = self._sampler.should_sample(context, trace_id, name, kind, attributes, links)
             sampled, recording, state = judged.decision.is_sampled(), judged.decision.is_recording(), judged.trace_state
             attributes = dict(judged.attributes or ())
-        at = SpanContext(
-            trace_id, ids.generate_span_id(), is_remote=False, trace_flags=FLAGS[sampled | random], trace_state=state
-        )
+        at = SpanContext(trace_id, ids.generate_span_id(), False, FLAGS[sampled | random], state)
         if not recording:
             return NonRecordingSpan(at)
-        span = object.__new__(LightSpan)  # past the SDK's way, which makes all parts
-        span._name, span._context, span._parent, span._kind, span._lock = name, at, parent, kind, Lock()
-        span._told, span._start_time, span._sampler, span._limits = attributes, start_time, sampler, tracer._span_limits
-        span._span_processor, span._resource = tracer.span_processor, tracer.resource
-        span._instrumentation_info, scope = tracer.instrumentation_info, tracer._instrumentation_scope
-        span._instrumentation_scope = scope
+        span: LightSpan = object.__new__(self._spans)  # past the SDK's way, which makes all parts
+        span._name, span._context, span._parent, span._kind = name, at, parent, kind
+        span._told, span._start_time, span._resource, span._lock = attributes, start_time, tracer.resource, Lock()
         if links:
             span._links = span._new_links(links)
-        tracer.span_processor.on_start(span, parent_context=context)
+        span._span_processor.on_start(span, parent_context=context)
         return span
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from opentelemetry.baggage import get_all
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -134,7 +134,8 @@ def injected(meta: Mapping[str, Any] | None, span: SpanContext, context: Context
 def span_of(context: Context) -> SpanContext:
     """The span that a context is about; an invalid one where it is about none."""
     span: Any = context.get(SPAN_KEY)
-    return INVALID_SPAN_CONTEXT if span is None else cast("SpanContext", span.get_span_context())
+    told: SpanContext = INVALID_SPAN_CONTEXT if span is None else span.get_span_context()
+    return told
 
 
 def about(span: Span, base: Context) -> Context:

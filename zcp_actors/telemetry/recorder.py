@@ -26,7 +26,7 @@ from zcp_actors.telemetry.tasks import LONG_SECONDS, Tasks
 from zcp_actors.telemetry.waits import LONG_MAIL, Waits
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Tracer, TracerProvider
@@ -83,7 +83,6 @@ class Telemetry:
             "actor": self._actors.moved,
             "session": self._sessions.moved,
         }
-        self._begins = self._requests.begins
         self.subjects: Collection[str] = frozenset(self._draws)
 
     def opened(self, runtime: Any) -> None:
@@ -112,11 +111,44 @@ class Telemetry:
         """See `ports.Recorder`."""
         self._drawing.guarded(self._actors.restarts, path, exit, attempt, facts)
 
-    def begin(self, subject: str, path: str, *, under: Span | None = None, **facts: Any) -> Span:
+    def begin(
+        self,
+        subject: str,
+        path: str,
+        *,
+        under: Span | None = None,
+        method: str = "",
+        target: str = "",
+        id: Any = None,
+        version: str = "",
+        transport: str = "",
+        meta: Mapping[str, Any] | None = None,
+        principal: str = "",
+        arguments: Any = None,
+        **facts: Any,
+    ) -> Span:
         """See `ports.Recorder`."""
+        # The facts of most requests have names here, so that no dict of them is made to be taken apart.
         try:
-            begins = self._begins.get(subject) or self._requests.inner
-            return begins(subject, path, under if isinstance(under, Followed) else None, facts)
+            within = under if isinstance(under, Followed) else None
+            if subject == "request" or subject == "call":  # noqa: PLR1714 - half the steps of a membership
+                return self._requests.side(
+                    subject,
+                    within,
+                    facts,
+                    method=method,
+                    target=target,
+                    id=id,
+                    version=version,
+                    transport=transport,
+                    meta=meta,
+                    principal=principal,
+                    arguments=arguments,
+                )
+            facts |= {"id": id, "version": version}
+            if subject == "question":
+                return self._requests.question(path, within, facts, method=method, meta=meta)
+            return self._requests.inner(subject, within, facts, method=method, target=target, meta=meta)
         except Exception as error:  # noqa: BLE001 - see `Drawing.guarded`
             self._drawing.failed(error)
             return NullSpan()

@@ -24,6 +24,8 @@ from zcp_actors.telemetry.span import Followed
 from zcp_actors.telemetry.tasks import GAP, UNTRUSTED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.context import Context
     from opentelemetry.trace import Link, SpanContext
 
@@ -64,7 +66,7 @@ class Shape:
 def shape(method: str, target: str, *where: Any) -> Shape:
     """The shape of requests that have these, in the order of `WHERE_NAMES`."""
     attributes = names.about(method, target)
-    for name, value in zip(WHERE_NAMES, where, strict=True):
+    for name, value in zip(WHERE_NAMES, where, strict=False):
         if value not in (None, "", NO_WIRE):
             attributes[name] = value
     return Shape(names.span_name(method, target), attributes)
@@ -166,8 +168,6 @@ class Requests:
         self._polls = Polls(drawing, polls)
         # One for each recorder: what a metric tells apart is that recorder's.
         self._shape = lru_cache(names.KEPT)(shape)
-        self.begins = {"request": self._request, "call": self._call, "question": self._question}
-        """What begins a span for each subject; `inner` does for all others."""
         self.home = self.around()
         """What was current around the runtime: it is about none of its requests."""
 
@@ -180,59 +180,112 @@ class Requests:
         return self._waits.get(path)
 
     # -------------------------------------------------------------------------------------------- asking
-    def inner(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
+    def inner(
+        self,
+        subject: str,
+        under: Followed | None,
+        facts: dict[str, Any],
+        *,
+        method: str,
+        target: str,
+        meta: Mapping[str, Any] | None,
+    ) -> Followed:
         """Begin what a caller wants, the wait for a task, or the way to a peer."""
-        method, target = facts.pop("method", ""), facts.pop("target", "")
-        name = names.span_name(method, target)
+        name, parent = names.span_name(method, target), self._ambient(under, facts, meta)
         attributes = {**(names.about(method, target) if method else {}), **self._drawing.attributes(facts)}
         if subject == "following":
             name = f"wait_for task {names.cut(target)}".rstrip()
             attributes.pop(names.METHOD, None)
         elif subject == "opening":
             name = "session.open"
-        wanting = self._drawing.start_as(Wanting, name, self._ambient(under, facts), attributes, subject=subject)
+        wanting = self._drawing.start_as(Wanting, name, parent, attributes, subject=subject)
         self._drawing.open_traces.opened(wanting.at)
         return wanting
 
-    def _request(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
-        asked = self._side(SpanKind.CLIENT, self._ambient(under, facts), [], facts, subject)
-        self._drawing.open_traces.opened(asked.at)
-        return asked
-
-    def _ambient(self, under: Followed | None, facts: dict[str, Any]) -> Context:
+    def _ambient(self, under: Followed | None, facts: dict[str, Any], meta: Mapping[str, Any] | None) -> Context:
         """What the program is doing; where it traces by other means, what it wrote into the `_meta` itself."""
-        meta, about = facts.pop("meta", None), facts.pop("about", None)
+        about = facts.pop("about", None) if facts else None
         if under is not None:
             return under.inside
         current = otel.get_current()
         if current:
             if propagation.span_of(current).is_valid:
                 return current
-        elif not meta and about is None:
+        elif about is None and not meta:
             return current
         if meta and (said := propagation.extracted(meta)) and propagation.span_of(said).is_valid:
             return said
         return about.inside if isinstance(about, Followed) else current
 
+    # -------------------------------------------------------------------------------------------- both
+    def side(
+        self,
+        subject: str,
+        under: Followed | None,
+        facts: dict[str, Any],
+        *,
+        method: str,
+        target: str,
+        id: Any,
+        version: str,
+        transport: str,
+        meta: Mapping[str, Any] | None,
+        principal: str,
+        arguments: Any,
+    ) -> Followed:
+        """Begin one side of a request: the one that asks, or the one that answers a "call"."""
+        drawing, asks = self._drawing, subject == "request"
+        links: list[Link] = []
+        if asks:
+            kind, parent = SpanKind.CLIENT, self._ambient(under, facts, meta)
+        else:
+            kind = SpanKind.SERVER
+            parent, links = self._caller(under, facts, propagation.extracted(meta, drawing.said), transport, principal)
+        # In the order of `WHERE_NAMES`; most have only the first two.
+        where = (facts.pop("protocol", None), facts.pop("address", None), facts.pop("port", None)) if facts else ()
+        usual = self._shape(method, target[: names.URI_LENGTH], version, transport, *where)
+        attributes = usual.attributes.copy()
+        if id is not None:
+            text = str(id)
+            attributes[names.REQUEST_ID] = text if len(text) <= names.NAME_LENGTH else names.cut(text)
+        if arguments is not None and drawing.content:
+            facts["arguments"] = arguments
+        if facts:
+            attributes.update(drawing.attributes(facts))
+        began = drawing.clock.now()
+        span = drawing.tracer.start_span(usual.name, parent, kind, attributes, links, began)
+        at = span.get_span_context()
+        if asks:
+            drawing.open_traces.opened(at)
+        polls = self._polls if method == POLL else None
+        return Asked(drawing, span, at, parent, began, attributes, subject, shape=usual, polls=polls)
+
     # -------------------------------------------------------------------------------------------- answering
-    def _call(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
+    def _caller(
+        self, under: Followed | None, facts: dict[str, Any], said: Context, transport: str, principal: str
+    ) -> tuple[Context, list[Link]]:
+        """What a peer's request is part of, and what it is only linked to."""
+        trust = self._drawing.trust
+        trusted = transport in propagation.TRUSTED if trust is None else propagation.trusts(trust, transport, principal)
+        links = [] if transport == NO_WIRE else self._surroundings()
+        if not facts and trusted and said:
+            return said, links
+        after = facts.pop("after", None)
         if waited := facts.pop("waited", None):
-            self._draw_waits(facts.get("after"), waited)
-        parent, links = self._caller(under, facts)
+            self._draw_waits(after, waited)
+        parent = said
+        if not trusted or after is not None or not said:
+            parent, links = self._doubtful(said, under, after, links, trusted=trusted)
         if "task" in facts and (task := self._tasks.named(facts["task"])) is not None:
             links += linked(task.at, "task")
-        return self._side(SpanKind.SERVER, parent, links, facts, subject)
+        return parent, links
 
-    def _caller(self, under: Followed | None, facts: dict[str, Any]) -> tuple[Context, list[Link]]:
-        """What a peer's request is part of, and what it is only linked to."""
-        transport, principal = facts.get("transport") or "", facts.pop("principal", "") or ""
-        said = propagation.extracted(facts.pop("meta", None), self._drawing.said)
-        after, trusted = facts.pop("after", None), propagation.trusts(self._drawing.trust, transport, principal)
-        if trusted and after is None and said:
-            return said, [] if transport == NO_WIRE else self._surroundings(transport)
+    def _doubtful(
+        self, said: Context, under: Followed | None, after: Any, links: list[Link], *, trusted: bool
+    ) -> tuple[Context, list[Link]]:
+        """What a peer's request is part of that goes on elsewhere, or whose word is not enough."""
         span, before = propagation.span_of(said), propagation.read_mark(after)
         parent = self._believed(said, span, trusted=trusted)
-        links = self._surroundings(transport)
         if before is not None:
             links += linked(before[0], "continues")
             if parent is None or span.trace_id != before[0].trace_id:
@@ -257,52 +310,25 @@ class Requests:
         own = self._drawing.open_traces.own(span)
         return None if own is None else propagation.remote(own)
 
-    def _surroundings(self, transport: str) -> list[Link]:
+    def _surroundings(self) -> list[Link]:
         """The span of the transport itself, where something else draws one."""
-        if transport == NO_WIRE or (around := self.around()) == self.home:
-            return []
-        return linked(around, "transport")
-
-    def _side(
-        self, kind: SpanKind, parent: Context, links: list[Link], facts: dict[str, Any], subject: str
-    ) -> Followed:
-        drawing, take = self._drawing, facts.pop
-        method, id = take("method"), take("id", None)
-        # In the order of `WHERE_NAMES`.
-        usual = self._shape(
-            method,
-            take("target", "")[: names.URI_LENGTH],
-            take("version", None),
-            take("transport", None),
-            take("protocol", None),
-            take("address", None),
-            take("port", None),
-        )
-        attributes = usual.attributes.copy()
-        if id is not None:
-            text = str(id)
-            attributes[names.REQUEST_ID] = text if len(text) <= names.NAME_LENGTH else names.cut(text)
-        if not drawing.content:
-            take("arguments", None)
-        if facts:
-            attributes.update(drawing.attributes(facts))
-        polls, began = self._polls if method == POLL else None, drawing.clock.now()
-        span = drawing.tracer.start_span(usual.name, parent, kind, attributes, links, began)
-        at = span.get_span_context()
-        return Asked(drawing, span, at, parent, began, attributes, subject, shape=usual, polls=polls)
+        around = self.around()
+        return [] if around == self.home else linked(around, "transport")
 
     # -------------------------------------------------------------------------------------------- waiting
-    def _question(self, subject: str, path: str, under: Followed | None, facts: dict[str, Any]) -> Followed:
-        method = facts.pop("method")
+    def question(
+        self, path: str, under: Followed | None, facts: dict[str, Any], *, method: str, meta: Mapping[str, Any] | None
+    ) -> Followed:
+        """Begin the wait for an answer."""
         attributes = {names.INPUT_METHOD: method, **self._drawing.attributes(facts)}
-        parent, metrics = self._ambient(under, facts), self._drawing.metrics
+        parent, metrics = self._ambient(under, facts, meta), self._drawing.metrics
         within = under is not None and under.subject == "task"
         waiting = self._drawing.start_as(
             Waiting,
             f"wait_for {method}",
             parent,
             attributes,
-            subject=subject,
+            subject="question",
             path=path,
             within_state=within,
             waits=self._waits,
