@@ -36,6 +36,7 @@ from zcp_actors.wire import (
     Tool,
     ToolAnnotations,
     ToolExecution,
+    copied,
 )
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class FastZCP(Serving):
 
     def implementation(self) -> Implementation:
         """Return who serves: name, version, title, description, icons, website."""
-        model: Implementation = shapes.copied(self._implementation)
+        model: Implementation = copied(self._implementation)
         return model
 
     @property

@@ -15,7 +15,6 @@ import attrs
 from zcp_actors.app import completion as completions
 from zcp_actors.app import task_policy
 from zcp_actors.app.catalogue import Catalogue, Listeners
-from zcp_actors.app.shapes import copied
 from zcp_actors.errors import RESOURCE_NOT_FOUND_2025, InvalidParams, MethodNotFound, RPCError
 from zcp_actors.ports import Changed
 from zcp_actors.tasks.service import TaskService
@@ -36,6 +35,7 @@ from zcp_actors.wire import (
     ResourcesCapability,
     ServerCapabilities,
     ToolsCapability,
+    copied,
 )
 
 if TYPE_CHECKING:
@@ -121,9 +121,7 @@ class Serving:
             prompts=PromptsCapability(list_changed=True) if self._prompts.served else None,
             completions={} if self._completes() else None,
             logging={},
-            **task_policy.declared(
-                self._kinds.entries, tools=any(method == "tools/call" for method, _ in self.task_targets())
-            ),
+            **task_policy.declared(self._kinds.entries, tools=self._tools_may_be_tasks()),
         )
 
     def task_policy(self, method: str, target: str) -> TaskPolicy | None:
@@ -147,9 +145,12 @@ class Serving:
 
     def host_tasks(self, runtime: Any, store: TaskStore | None, *, served: bool) -> Tasks | None:
         """Return who runs this app's tasks in `runtime`; None while the app has no tool or kind that may be one."""
-        if not self.task_targets():
+        if not self._kinds.entries and not self._tools_may_be_tasks():
             return None
         return TaskService.of(cast("App", self), runtime, store, served=served, limits=self.task_limits)
+
+    def _tools_may_be_tasks(self) -> bool:
+        return any(each.policy.support != "forbidden" for each in self._tools.entries.values())
 
     def _completes(self) -> bool:
         return (

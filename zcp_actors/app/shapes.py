@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
-
 from zcp_actors.errors import NotJSON, SchemaError
 from zcp_actors.wire import plain
 from zcp_actors.wire.converter import structure
@@ -30,16 +28,6 @@ def fresh(model: M) -> M:
     """
     copy: M = structure(type(model), plain(model))
     return copy
-
-
-def copied(value: Any) -> Any:
-    """Copy a model that is known to be good (it was checked when it was registered), all the way down."""
-    if isinstance(value, Model):
-        fields = attrs.fields(type(value))
-        return type(value)(**{field.name: copied(getattr(value, field.name)) for field in fields})
-    if isinstance(value, dict):
-        return {name: copied(each) for name, each in value.items()}
-    return [copied(each) for each in value] if isinstance(value, list) else value
 
 
 def read(cls: Any, value: Any) -> Any:

@@ -35,6 +35,7 @@ from zcp_actors.sessions.client_spans import ACKNOWLEDGED, ClientSpans
 from zcp_actors.sessions.desk import Desk
 from zcp_actors.sessions.exchange_facts import way_facts
 from zcp_actors.sessions.notices import tell_listener
+from zcp_actors.sessions.outgoing import Outgoing
 from zcp_actors.sessions.receiver import Receiver
 from zcp_actors.sessions.reporting import Report
 from zcp_actors.sessions.server_tasks import ServerTasks
@@ -45,7 +46,6 @@ from zcp_actors.wire import ErrorResponse, Request, Response
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from zcp_actors.actors import Timer
     from zcp_actors.errors import InvalidMessage
     from zcp_actors.ports import Connection
     from zcp_actors.protocol.asking import Client, Sent
@@ -70,25 +70,6 @@ class State(Enum):
     CLOSED = "closed"
 
 
-@attrs.define(eq=False)
-class Outgoing:
-    """A request of ours, as its caller waits for it."""
-
-    session: ClientSession
-    method: str
-    reply: Reply[Any]
-    patience: Patience
-    on_progress: Callable[[Any], Any] | None
-    sent: Sent | None = None
-    timer: Timer | None = None
-    spans: Any = None
-    """What a recorder follows of it."""
-
-    def look(self) -> None:
-        """One of its limits may have been reached."""
-        self.session.look(self)
-
-
 @attrs.frozen
 class Decided:
     """Effects that the automaton returned to somebody else than the session's own step."""
@@ -102,7 +83,10 @@ class ClientSession(Cell["Message | Decided"]):
     def __init__(self, name: str, providers: Providers, policy: Policy, timeouts: Timeouts) -> None:
         super().__init__()
         self.name, self.providers, self.timeouts = name, providers, timeouts
-        self.desk, self.receiver, self.tasks = Desk(self, policy), Receiver(self), ServerTasks(self)
+        self.tasks = ServerTasks(self)
+        self._policy = policy
+        self._desk: Desk | None = None
+        self._receiver: Receiver | None = None
         self.identity: str | None = None
         """What the way to the server is known by."""
         self.state = State.CONNECTING
@@ -125,7 +109,22 @@ class ClientSession(Cell["Message | Decided"]):
         """What an observer reads: revision, state, what is open; no contents."""
         version = self.automaton.dialect.version if self.automaton is not None else "no revision yet"
         open_requests = len(self.automaton.tokens) if self.automaton is not None else 0
-        return f"asks {self.name} · {version} · {self.state.value} · {open_requests} requests, {len(self.desk)} pending"
+        pending = len(self._desk) if self._desk is not None else 0
+        return f"asks {self.name} · {version} · {self.state.value} · {open_requests} requests, {pending} pending"
+
+    @property
+    def desk(self) -> Desk:
+        """Where the server's questions wait. Most sessions have none, and hosts have sessions by the thousand."""
+        if self._desk is None:
+            self._desk = Desk(self, self._policy)
+        return self._desk
+
+    @property
+    def receiver(self) -> Receiver:
+        """Where the server's questions become tasks of ours; made for the first."""
+        if self._receiver is None:
+            self._receiver = Receiver(self)
+        return self._receiver
 
     @property
     def host_runtime(self) -> Runtime:
@@ -374,7 +373,9 @@ class ClientSession(Cell["Message | Decided"]):
         assert automaton is not None
         reply: Reply[Any] = Reply()
         now, runtime = trio.current_time(), self.me._runtime  # noqa: SLF001 - `self.runtime`, for every request
-        outgoing = Outgoing(self, method, reply, Patience(timeouts, now, self.desk.human, self.desk.owed), on_progress)
+        desk = self._desk
+        patience = Patience(timeouts, now) if desk is None else Patience(timeouts, now, desk.human, desk.owed)
+        outgoing = Outgoing(self, method, reply, patience, on_progress)
         sent, effects = automaton.request(outgoing, method, params, own_meta=own_meta)
         outgoing.sent = sent
         if (first := timeouts.first) != math.inf:
@@ -481,8 +482,10 @@ class ClientSession(Cell["Message | Decided"]):
         if self.automaton is not None:
             self._perform(self._without_callers(self.automaton.lost(closed, final=True)))
         self.tasks.close(closed)
-        self.desk.close()
-        self.receiver.close()
+        if self._desk is not None:
+            self._desk.close()
+        if self._receiver is not None:
+            self._receiver.close()
         self.host_runtime.closed_session(self)
         if self.connection is not None:
             self.connection.hang_up()

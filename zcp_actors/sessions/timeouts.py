@@ -72,11 +72,14 @@ class Patience:
 
     __slots__ = ("_began", "_heard", "_human_at_begin", "_owed_at_heard", "_timeouts")
 
-    def __init__(self, timeouts: Timeouts, now: float, human: Stopwatch, owed: Stopwatch) -> None:
+    def __init__(
+        self, timeouts: Timeouts, now: float, human: Stopwatch | None = None, owed: Stopwatch | None = None
+    ) -> None:
+        """Without stopwatches, where nothing was ever asked: those that are made later begin at zero."""
         self._timeouts = timeouts
         self._began = self._heard = now
-        self._human_at_begin = human.read(now)
-        self._owed_at_heard = owed.read(now)
+        self._human_at_begin = 0.0 if human is None else human.read(now)
+        self._owed_at_heard = 0.0 if owed is None else owed.read(now)
 
     def heard(self, now: float, owed: Stopwatch) -> None:
         """The peer gave a sign of life for this request."""
