@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from zcp_actors.actors import Actor, Timers, open_runtime
-from zcp_actors.actors.timers import FEW
+from zcp_actors.actors.timers import BURST, FEW, SLICE
 
 
 class Steps(trio.abc.Instrument):
@@ -99,9 +99,56 @@ async def test_timers_fire_in_a_context_that_is_not_the_next_ones(autojump_clock
     assert seen == ["clean", "clean"]
 
 
+@pytest.mark.parametrize("seed", range(20))
+async def test_near_and_far_timers_fire_on_time_and_equal_ones_as_they_were_armed(seed, autojump_clock):
+    order, fired, armed, began = random.Random(seed), [], [], trio.current_time()
+    async with open_runtime() as runtime:
+
+        def arm(number):
+            deadline = began + order.choice([0.5, 3, 7, SLICE, SLICE + 1, 20, 21, 21.5, 60])
+            if deadline <= trio.current_time():
+                return
+            timer = runtime.timers.at(deadline, lambda: (fired.append((number, trio.current_time())), armed.remove(me)))
+            armed.append(me := (number, deadline, timer))
+
+        for number in range(60):
+            arm(number)
+            await trio.sleep(order.choice([0, 0, 0.3, 1]))
+            if armed and order.random() < 0.4:
+                gone = armed.pop(order.randrange(len(armed)))
+                gone[2].disarm()
+            assert len(runtime.timers) == len(armed) == len(list(runtime.timers))
+        due = [*fired, *((number, deadline) for number, deadline, _ in sorted(armed, key=lambda each: each[1]))]
+        await trio.sleep(100)
+
+    assert fired == due
+    assert [when for _, when in fired] == sorted(when for _, when in fired)
+
+
+async def test_thousands_of_far_timers_come_due_in_bursts(autojump_clock):
+    fired = []
+    async with open_runtime() as runtime:
+        for number in range(3 * BURST):
+            runtime.timers.after(SLICE * 3, lambda number=number: fired.append(number))
+        await trio.sleep(SLICE * 4)
+
+    assert fired == list(range(3 * BURST))
+
+
+def test_far_timers_that_are_disarmed_leave_nothing_behind():
+    timers = Timers()
+    armed = [timers.at(60 + number % 20, lambda: None) for number in range(10_000)]
+    for timer in armed:
+        timer.disarm()
+        timer.disarm()
+
+    assert (len(timers), timers.stale, list(timers)) == (0, 0, [])
+
+
 @given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=300), st.integers())
 def test_disarmed_entries_beyond_a_few_never_exceed_half_of_the_heap(entries, seed):
     timers, armed = Timers(), []
+    timers._begun = 50 // SLICE
     order = random.Random(seed)
     for deadline, disarm in entries:
         armed.append(timers.at(deadline, lambda: None))

@@ -86,11 +86,10 @@ def _nodes(runtime: Any) -> Iterator[tuple[Any, str]]:
 
 def _timers(runtime: Any) -> Iterator[tuple[Any, str]]:
     now = trio.current_time()
-    for deadline, _, timer in runtime.timers._heap:  # noqa: SLF001 - a leak check looks where nobody else does
-        if timer.armed:
-            what = getattr(timer._callback, "func", timer._callback)  # noqa: SLF001
-            name = getattr(what, "__qualname__", repr(what))
-            yield ("timer", timer), f"timer due in {deadline - now:g} s: {name}"
+    for timer in runtime.timers:
+        what = getattr(timer._callback, "func", timer._callback)  # noqa: SLF001 - a leak check looks where nobody else does
+        name = getattr(what, "__qualname__", repr(what))
+        yield ("timer", timer), f"timer due in {timer.deadline - now:g} s: {name}"
 
 
 def _requests(runtime: Any) -> Iterator[tuple[Any, str]]:
