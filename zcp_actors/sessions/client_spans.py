@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from zcp_actors.ports import Recorder, Span
     from zcp_actors.protocol.asking import Incoming
     from zcp_actors.sessions.client import ClientSession
+    from zcp_actors.sessions.outgoing import Outgoing
     from zcp_actors.wire import Message, RequestId
 
 MOST_CREATED = 64
