@@ -227,8 +227,15 @@ class Listener:
     def retune(self) -> None:
         """The tasks that are followed are others now. The stateful era needs no asking."""
         if self._stateless and self.tells_tasks and self.retuning is None and self.session.me.status == "running":
-            self.retuning = Retuning(self)
-            self.session.submit(self.retuning)
+            if self.session.tasks.live or self._turn.locked() or self._follows_changes:
+                self.retuning = Retuning(self)
+                self.session.submit(self.retuning)
+            else:
+                self._close()
+
+    @property
+    def _follows_changes(self) -> bool:
+        return self.session.providers.changed is not None or bool(self.uris)
 
     async def replace_for_tasks(self) -> None:
         """Until the stream is for every task that is followed; one that ended stays in it until the next change."""
@@ -257,9 +264,7 @@ class Listener:
         """Open a stream for what is wanted now, and only when it stands close the one before."""
         wanted, old = self._wanted(), self._stream
         if not wanted.keys():
-            self._stream = None
-            if old is not None:
-                old.cancel("nothing is followed any more")
+            self._close()
             return
         self._streams += 1
         stream = Stream(self, wanted, self._streams)
@@ -273,6 +278,11 @@ class Listener:
             raise
         if old is not None:
             old.cancel("replaced by another listen stream")
+
+    def _close(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.cancel("nothing is followed any more")
 
     async def _acknowledgement(self, stream: Stream) -> None:
         limit = self.session.timeouts.idle

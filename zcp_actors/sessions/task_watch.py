@@ -274,9 +274,9 @@ class TaskWatch:
         except ZCPError as error:
             await self._not_cancelled(task, error)
             return task.view
-        if told is None:
+        if told is None and not task.over:  # else it was told of while this was on its way
             await self.poll(task)
-        else:
+        elif told is not None:
             self.hear(task, wire.heard(told, task.origin.method), certain=task.news == before)
         return task.view
 
