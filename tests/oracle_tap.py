@@ -14,7 +14,6 @@ from weakref import WeakKeyDictionary
 from zcp_actors.errors import NotJSON
 from zcp_actors.sessions.client import ClientSession
 from zcp_actors.sessions.server import ServerSession
-from zcp_actors.transports.stdio import stamped
 from zcp_actors.wire import Request, encode
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Overheard:
 
         dialect = session.connection.dialect
         try:
-            wire = json.loads(encode(stamped(message, session.connection), dialect))
+            wire = json.loads(encode(message, dialect, session.connection.stamp))
         except NotJSON:
             return  # it never leaves: the session is told the same
         method = None if "method" in wire else self._asked.get(session, {}).pop(wire.get("id"), None)

@@ -206,3 +206,16 @@ def test_twice_the_bytes_cost_at_most_twice_the_steps(name):
     make = MADE_TO_HURT[name]
     once, twice = (calls(partial(decode, make(size))) for size in (2000, 4000))
     assert twice <= 2 * once + 50
+
+
+@pytest.mark.parametrize("meta", [None, {"a": 1, "own": 2}])
+def test_a_stamp_is_in_the_meta_of_results_where_the_result_does_not_say_otherwise(meta):
+    result = CallToolResult(content=[], meta=meta)
+    wire = json.loads(encode(Response(1, result), None, {"own": 1, "by": "us"}))
+    assert wire["result"]["_meta"] == {"by": "us", "own": 1, **(meta or {})}
+    assert result.meta == meta
+
+
+def test_a_stamp_is_on_nothing_but_results():
+    for message in (Request(1, "ping", {"a": 1}), ErrorResponse(1, -1, "no"), Notification("n", {})):
+        assert encode(message, None, {"own": 1}) == encode(message)

@@ -14,7 +14,6 @@ import trio
 
 from zcp_actors.errors import ConnectionLost, InvalidMessage
 from zcp_actors.sessions import ServerHandle, ZCPClientSession
-from zcp_actors.transports.stdio import stamped
 from zcp_actors.wire import decode, encode
 from zcp_actors.wire.codec import MAX_BYTES
 from zcp_actors.wire.framing import Lines
@@ -60,8 +59,7 @@ class ByteEnd:
         """See `ports.Connection`."""
         if not self._open:
             raise ConnectionLost("the pipe is closed")
-        connection: Any = self
-        line = encode(stamped(message, connection), self.dialect) + b"\n"
+        line = encode(message, self.dialect, self.stamp) + b"\n"
         for piece in self._pieces(line if self._faults.change is None else self._faults.change(line)):
             self.other.arrived(piece)
         if self._written == self._faults.truncate:

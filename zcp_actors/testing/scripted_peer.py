@@ -18,7 +18,6 @@ import trio
 from zcp_actors.errors import ConnectionLost, InvalidMessage, RPCError, UsageError
 from zcp_actors.testing.record import TIMEOUT, Record
 from zcp_actors.testing.transcript import Transcript
-from zcp_actors.transports.stdio import stamped
 from zcp_actors.wire import decode, encode
 from zcp_actors.wire.meta_keys import STATEFUL_VERSIONS, SUBSCRIPTION_ID, V2026_07_28
 
@@ -70,8 +69,7 @@ class ScriptedPeer:
         """A message of the session under test."""
         if self._session is None:
             raise ConnectionLost(f"the scripted {self.side} has hung up")
-        connection: Any = self
-        wire: JSON = msgspec.json.decode(encode(stamped(message, connection), self.dialect))
+        wire: JSON = msgspec.json.decode(encode(message, self.dialect, self.stamp))
         self.transcript("server" if self.side == "client" else "client", wire)
         self._arrived(wire)
 

@@ -101,13 +101,14 @@ class Inlet:
         if not self._pollable:
             return await trio.to_thread.run_sync(os.read, self._fd, CHUNK)
         while not self._ended:
-            if self._left is None:
-                with suppress(trio.ClosedResourceError):
-                    await trio.lowlevel.wait_readable(self._fd)
-            else:
-                await trio.lowlevel.checkpoint()
             try:
+                if self._left is None:
+                    await trio.lowlevel.wait_readable(self._fd)
+                else:
+                    await trio.lowlevel.checkpoint()
                 return self._take()
+            except trio.ClosedResourceError:
+                continue  # woken by `drain` or `end`
             except BlockingIOError:
                 if self._left is not None:
                     return b""

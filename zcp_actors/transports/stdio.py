@@ -14,12 +14,12 @@ import attrs
 
 from zcp_actors.errors import InvalidMessage
 from zcp_actors.transports.child import open_child
-from zcp_actors.wire import Response, decode, encode, to_wire
+from zcp_actors.wire import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from zcp_actors.ports import Connection, Session
+    from zcp_actors.ports import Session
     from zcp_actors.transports.child import Child
     from zcp_actors.transports.command import Command
     from zcp_actors.transports.inlet import Inlet
@@ -42,7 +42,7 @@ class LineConnection:
 
     def post(self, message: Message, call: int | str | None = None) -> None:
         """See `ports.Connection`. Raises `NotJSON` for what no wire carries."""
-        line = encode(stamped(message, self), self.dialect)
+        line = encode(message, self.dialect, self.stamp)
         if self._tap is not None:
             self._tap("out", line)
         self._pipe.post(line)
@@ -83,14 +83,6 @@ class LineConnection:
         if isinstance(line, InvalidMessage):
             raise line
         return decode(line, max_bytes=self._max)
-
-
-def stamped(message: Message, connection: Connection) -> Message:
-    """A result with what this era puts into every result's `_meta`."""
-    if connection.stamp is None or type(message) is not Response:
-        return message
-    wire = to_wire(message.result, connection.dialect)
-    return Response(message.id, {**wire, "_meta": {**connection.stamp, **wire.get("_meta", {})}})
 
 
 class ChildChannel(LineConnection):

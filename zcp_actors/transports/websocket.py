@@ -16,7 +16,6 @@ import trio
 
 from zcp_actors.errors import ConnectionLost, InvalidMessage
 from zcp_actors.transports.outbox import HARD_LIMIT_BYTES, HARD_LIMIT_LINES, HIGH_WATER_BYTES, HIGH_WATER_LINES
-from zcp_actors.transports.stdio import stamped
 from zcp_actors.wire import decode, encode
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class WebsocketConnection:
     # -------------------------------------------------------------------------------------------- from the session
     def post(self, message: Message, call: int | str | None = None) -> None:
         """See `ports.Connection`. Raises `NotJSON` for what no wire carries."""
-        text = encode(stamped(message, self), self.dialect)
+        text = encode(message, self.dialect, self.stamp)
         if self._lost is not None or self._leaving:
             raise ConnectionLost(str(self._lost or f"the websocket to {self._peer} is being closed"))
         self._queue.append(text)

@@ -17,7 +17,7 @@ import msgspec
 from zcp_actors.errors import INVALID_REQUEST, PARSE_ERROR, InvalidMessage, NotJSON
 from zcp_actors.wire.converter import copied, from_wire, unstructure
 from zcp_actors.wire.envelope import read, seems
-from zcp_actors.wire.jsonrpc import ErrorResponse, Message, Notification, Request
+from zcp_actors.wire.jsonrpc import ErrorResponse, Message, Request, Response
 from zcp_actors.wire.plainness import MAX_DEPTH
 from zcp_actors.wire.salvage import EDGE, from_rereading, too_large
 
@@ -61,13 +61,14 @@ def decode(data: bytes | bytearray | memoryview, *, max_bytes: int = MAX_BYTES, 
     return read(value)
 
 
-def encode(message: Message, dialect: Dialect | None = None) -> bytes:
+def encode(message: Message, dialect: Dialect | None = None, stamp: dict[str, Any] | None = None) -> bytes:
     """One line of JSON without its newline, as a peer of `dialect` may see it (None: every field that is set).
 
+    `stamp` is what the dialect puts into the `_meta` of every result, as plain JSON.
     Raises `NotJSON` for a value that JSON cannot carry.
     """
     try:
-        return _encoder.encode(_envelope(message, dialect))
+        return _encoder.encode(_envelope(message, dialect, stamp))
     except (ValueError, OverflowError, TypeError, RecursionError) as error:
         raise NotJSON(f"message cannot be written as JSON: {error}") from None
 
@@ -78,22 +79,25 @@ def to_wire(model: Model | dict[str, Any], dialect: Dialect | None = None) -> di
     return wire
 
 
-def _envelope(message: Message, dialect: Dialect | None) -> dict[str, Any]:
+def _envelope(message: Message, dialect: Dialect | None, stamp: dict[str, Any] | None) -> dict[str, Any]:
     write = unstructure if dialect is None else dialect.writer.write
+    if isinstance(message, Response):
+        result = write(message.result)
+        if stamp is not None:
+            result["_meta"] = {**stamp, **result.get("_meta", {})}
+        return {"jsonrpc": "2.0", "id": message.id, "result": result}
     if isinstance(message, ErrorResponse):
         error = {"code": message.code, "message": message.message}
         if message.data is not None:
             error["data"] = write(message.data)
         return {"jsonrpc": "2.0", "id": message.id, "error": error}
-    if isinstance(message, Request | Notification):
-        wire: dict[str, Any] = {"jsonrpc": "2.0"}
-        if isinstance(message, Request):
-            wire["id"] = message.id
-        wire["method"] = message.method
-        if message.params is not None:
-            wire["params"] = write(message.params)
-        return wire
-    return {"jsonrpc": "2.0", "id": message.id, "result": write(message.result)}
+    wire: dict[str, Any] = {"jsonrpc": "2.0"}
+    if isinstance(message, Request):
+        wire["id"] = message.id
+    wire["method"] = message.method
+    if message.params is not None:
+        wire["params"] = write(message.params)
+    return wire
 
 
 def _unreadable(raw: bytes, why: str) -> InvalidMessage:

@@ -29,12 +29,17 @@ _SCALARS = frozenset({str, int, bool, type(None)})
 
 _fast = reader(detailed=False)
 _careful = reader(detailed=True)
+_hooks: dict[Any, Callable[[Any, Any], Any]] = {}
+"""What `_fast` reads each shape with: as many as there are shapes."""
 
 
 def structure(cls: Any, raw: Any) -> Any:
     """Read `raw` as a `cls` (a model, or a union of models that is part of one). Raises `Mismatch` with the place."""
+    hook = _hooks.get(cls)
+    if hook is None:
+        hook = _hooks[cls] = _fast.get_structure_hook(cls)
     try:
-        return _fast.structure(raw, cls)
+        return hook(raw, cls)
     except Exception:  # noqa: BLE001  # whatever went wrong, the careful reading says what and where
         return _careful.structure(raw, cls)
 
@@ -79,9 +84,9 @@ class Writer:
         if kind in _SCALARS:
             return value
         if kind is dict:
-            return {name: self.write(item) for name, item in value.items()}
+            return {name: item if type(item) in _SCALARS else self.write(item) for name, item in value.items()}
         if kind is list:
-            return [self.write(item) for item in value]
+            return [item if type(item) in _SCALARS else self.write(item) for item in value]
         return (self._hooks.get(kind) or self._hook(kind, value))(value)
 
     def _hook(self, kind: type, value: Any) -> Callable[[Any], Any]:

@@ -7,7 +7,8 @@ not 1. Only 5.0 for an integer is allowed, as JSON Schema allows it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import attrs
 from cattrs.errors import ClassValidationError
@@ -35,6 +36,7 @@ def reader(*, detailed: bool) -> MsgspecJsonConverter:
     converter.register_structure_hook_factory(_is(Literal), _literal)
     converter.register_structure_hook_factory(_is(list), lambda kind: _list(kind, converter))
     converter.register_structure_hook_factory(_is(dict), lambda kind: _dict(kind, converter))
+    converter.register_structure_hook_factory(_is_optional, lambda kind: _optional(kind, converter))
     converter.register_structure_hook_factory(_is_model, lambda cls: _model(cls, converter))
     converter.register_structure_hook_factory(
         lambda kind: table(kind) is not None, lambda kind: _union(kind, converter)
@@ -44,6 +46,15 @@ def reader(*, detailed: bool) -> MsgspecJsonConverter:
 
 def _is(generic: Any) -> Callable[[Any], bool]:
     return lambda kind: get_origin(kind) is generic
+
+
+def _is_optional(kind: Any) -> bool:
+    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else ()
+    return len(members) == _WITH_NONE and NoneType in members
+
+
+_WITH_NONE = 2
+"""Members of a union that is a kind or nothing."""
 
 
 def _is_model(kind: Any) -> bool:
@@ -92,6 +103,21 @@ def _literal(kind: Any) -> Hook:
         if isinstance(value, str):
             raise Mismatch(f"expected {wanted}, got {value[:40]!r}")
         raise expected(wanted, value)
+
+    return read
+
+
+def _optional(kind: Any, converter: MsgspecJsonConverter) -> Hook:
+    (of,) = (member for member in get_args(kind) if member is not NoneType)
+    hook: Hook | None = None
+
+    def read(value: Any, _: Any) -> Any:
+        nonlocal hook
+        if value is None:
+            return None
+        if hook is None:  # not sooner: a shape may contain itself
+            hook = converter.get_structure_hook(of)
+        return hook(value, of)
 
     return read
 

@@ -16,7 +16,6 @@ import trio
 from zcp_actors.errors import INTERNAL_ERROR, ConnectionLost
 from zcp_actors.transports.http.replay import REPLAY_BYTES, Replay
 from zcp_actors.transports.http.streams import HARD_LIMIT_BYTES, Stream, key_of
-from zcp_actors.transports.stdio import stamped
 from zcp_actors.wire import ErrorResponse, Request, Response, encode
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class SessionConnection:
     # -------------------------------------------------------------------------------------------- from the session
     def post(self, message: Message, call: int | str | None = None) -> None:
         """See `ports.Connection`. A message is never lost to the session because a client does not read."""
-        data = encode(stamped(message, self), self.dialect)
+        data = encode(message, self.dialect, self.stamp)
         route = self.routes.get(call) if call is not None else None
         if isinstance(message, Response | ErrorResponse) and route is not None:
             self._reply(route, message, data)

@@ -29,7 +29,6 @@ from zcp_actors.protocol.dialect import Era
 from zcp_actors.transports.http.headers import VERSION, check_params, check_standard
 from zcp_actors.transports.http.streams import Stream, key_of
 from zcp_actors.transports.http.writer import Writer
-from zcp_actors.transports.stdio import stamped
 from zcp_actors.wire import ErrorResponse, Notification, Request, Response, encode
 from zcp_actors.wire.meta_keys import PROTOCOL_VERSION
 
@@ -72,7 +71,7 @@ class Posted:
 
     def post(self, message: Message, call: int | str | None = None) -> None:
         """See `ports.Connection`."""
-        self.stream.put(encode(stamped(message, self), self.dialect), key_of(message))
+        self.stream.put(encode(message, self.dialect, self.stamp), key_of(message))
         if isinstance(message, Response | ErrorResponse):
             self.reply = message
             self.stream.end()
