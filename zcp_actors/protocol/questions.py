@@ -86,13 +86,16 @@ def _is_settled(value: Any) -> bool:
     kind = type(value)
     if kind is str:
         return _is_simple(value)
-    if kind is bool or value is None:
+    if kind is dict:
+        for name, member in value.items():
+            if type(name) is not str or not _is_simple(name) or not _is_settled(member):
+                return False
         return True
+    if kind is list:
+        return all(map(_is_settled, value))
     if kind is int:
         return bool(-LARGEST_EXACT <= value <= LARGEST_EXACT)
-    if kind is dict:
-        return all(type(name) is str and _is_simple(name) and _is_settled(member) for name, member in value.items())
-    return kind is list and all(map(_is_settled, value))
+    return value is None or kind is bool
 
 
 def _is_simple(text: str) -> bool:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from zcp_actors.actors import Timer
     from zcp_actors.ports import Span
     from zcp_actors.protocol.asking import Incoming
-    from zcp_actors.sessions.client import ClientSession
     from zcp_actors.sessions.desk import Desk
 
 
@@ -92,9 +91,11 @@ class PendingRequest:
         "decided_by",
         "desk",
         "id",
+        "method",
         "provider",
         "question",
         "reason",
+        "session",
         "since",
         "status",
     )
@@ -103,7 +104,9 @@ class PendingRequest:
         self.id = secrets.token_hex(8)
         """Names it for `runtime.answer`; unguessable."""
         self.desk, self.question, self.since = desk, question, now
-        session = desk.session
+        self.session = session = desk.session
+        self.method = question.method
+        """One of "sampling/createMessage", "elicitation/create" and "roots/list"."""
         self.status = Status.RECEIVED
         self.provider = session.providers.of(question.method)
         self.decided_by = "provider"
@@ -118,11 +121,6 @@ class PendingRequest:
             self._span = session.followed().asked(question)
 
     @property
-    def session(self) -> ClientSession:
-        """The conversation it belongs to."""
-        return self.desk.session
-
-    @property
     def until(self) -> float:
         """When it expires, in seconds of the runtime's clock."""
         return self.since + self._limit
@@ -130,12 +128,7 @@ class PendingRequest:
     @property
     def _limit(self) -> float:
         policy = self.desk.ledger.policy
-        return policy.sampling_seconds if self.question.method == SAMPLING else policy.max_human_wait
-
-    @property
-    def method(self) -> str:
-        """One of "sampling/createMessage", "elicitation/create" and "roots/list"."""
-        return self.question.method
+        return policy.sampling_seconds if self.method == SAMPLING else policy.max_human_wait
 
     @property
     def params(self) -> Any:

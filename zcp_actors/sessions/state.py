@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from zcp_actors.protocol.sealing import NONCE_LENGTH, Binding, Sealer
-from zcp_actors.wire import to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 STATE_SECONDS = 24 * 3600.0
 """How long a client may take to come back: as long as a person may take to answer (`max_human_wait`)."""
 
+
+_write = json.JSONEncoder(separators=(",", ":")).encode
 
 TRACE = "trace"
 """Beside the members of the journal; a server that knows nothing of it leaves it alone."""
@@ -48,7 +49,7 @@ class CallState:
         Raises `StateTooLarge`.
         """
         return self._sealer.seal(
-            json.dumps(_content(call), separators=(",", ":")).encode(),
+            _write(_content(call)).encode(),
             self._binding(call, principal),
             now=self._now(),
             ttl=self._seconds,
@@ -64,7 +65,7 @@ class CallState:
         return content, opened.call_nonce
 
     def _binding(self, call: Served, principal: str) -> Binding:
-        arguments = to_wire(call.params).get("arguments")
+        arguments = getattr(call.params, "arguments", None)
         return Binding.of(self._app, call.method, call.target, arguments, principal or None)
 
 
