@@ -70,6 +70,7 @@ class ServerSpans:
     def __init__(self, session: ServerSession) -> None:
         self._session = session
         self._recorder: Recorder = session.runtime.recorder
+        self._around: Context = session.runtime.context
         self._path = session.path
         self._calls: dict[RequestId, Followed] = {}
         self._late: dict[RequestId, dict[str, Any]] = {}
@@ -235,7 +236,7 @@ class ServerSpans:
     def within(self, served: Served) -> Context | None:
         """Where the handler of a call runs; None: where all do."""
         found = self._calls.get(served.id)
-        return None if found is None else found.span.within(self._session.runtime.context)
+        return None if found is None else found.span.within(self._around)
 
     def sealing(self, served: Served) -> None:
         """A call is suspended, and what is to be known of it when it comes back is sealed."""

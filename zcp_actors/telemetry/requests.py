@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from opentelemetry import context as otel
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import NonRecordingSpan, SpanKind
 
 from zcp_actors.telemetry import conventions as names
 from zcp_actors.telemetry import propagation
@@ -100,6 +100,21 @@ class Asked(Followed):
         if self.shape.measured is None:
             self.shape.measured = metrics.measured(self.attributes)
         return self.shape.measured
+
+
+@attrs.define(eq=False)
+class Unseen(Followed):
+    """One side of a request that nobody draws and nobody counts: only what it is part of goes on."""
+
+    def tell(self, **facts: Any) -> None:
+        """See `ports.Span`."""
+
+    def end(self, outcome: str = "completed", **facts: Any) -> None:
+        """See `ports.Span`."""
+        if not self.ended:
+            self.ended = True
+            if self.subject == "request":
+                self.drawing.open_traces.closed(self.at)
 
 
 @attrs.define(eq=False)
@@ -208,12 +223,9 @@ class Requests:
         if under is not None:
             return under.inside
         current = otel.get_current()
-        if current:
-            if propagation.span_of(current).is_valid:
-                return current
-        elif about is None and not meta:
+        if current and propagation.span_of(current).is_valid:
             return current
-        if meta and (said := propagation.extracted(meta)) and propagation.span_of(said).is_valid:
+        if meta and "traceparent" in meta and propagation.span_of(said := propagation.extracted(meta)).is_valid:
             return said
         return about.inside if isinstance(about, Followed) else current
 
@@ -257,6 +269,8 @@ class Requests:
         at = span.get_span_context()
         if asks:
             drawing.open_traces.opened(at)
+        if type(span) is NonRecordingSpan and not drawing.metrics.live:
+            return Unseen(drawing, span, at, parent, began, attributes, subject)
         polls = self._polls if method == POLL else None
         return Asked(drawing, span, at, parent, began, attributes, subject, shape=usual, polls=polls)
 
