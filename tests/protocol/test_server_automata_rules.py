@@ -263,6 +263,19 @@ def test_an_earlier_request_declares_nothing_for_a_later_one():
         server.asked(call, Question("elicitation/create", {"message": "?"}), form("?"), [])
 
 
+def test_who_asks_is_read_once_however_often_it_is_written_and_never_taken_for_what_only_equals_it():
+    """Each request declares for itself; a client that is read from a wire sends another object each time."""
+    server = stateless()
+    askers = []
+    for id, listed in enumerate((True, True, 1)):
+        said = {**meta(), CLIENT_CAPABILITIES: {"roots": {"listChanged": listed}}}
+        [effect] = server.received(request("tools/call", {"name": "a"}, id, said))
+        askers.append(effect.call.capabilities if isinstance(effect, Start) else effect.message.code)
+
+    assert askers[0] is askers[1]
+    assert askers[2] == INVALID_PARAMS
+
+
 # ---- progress and logs
 @both_eras
 def test_progress_rises_and_goes_only_to_who_asked(kind):

@@ -128,7 +128,7 @@ class StatelessServer(Server):
         raw, info = meta.get(CLIENT_CAPABILITIES), meta.get(CLIENT_INFO)
         level = meta.get(LOG_LEVEL)
         last = self._last_asker
-        if last is not None and last[0] is raw and last[1] is info and last[2].log_level == level:
+        if last is not None and last[2].log_level == level and _same(last[0], raw) and _same(last[1], info):
             return last[2]
         if raw is None:
             raise InvalidParams(f"params._meta must carry {CLIENT_CAPABILITIES!r}")
@@ -334,6 +334,11 @@ def _brought(call: Served, question: Question) -> Model | None:
         return None
     answer = (getattr(call.params, "input_responses", None) or {}).get(question.key)
     return answer if isinstance(answer, ANSWERS[question.method]) else None
+
+
+def _same(known: Any, came: Any) -> bool:
+    """Both are the same JSON: to Python 1 is equal to true, so what is not the very same object is written as well."""
+    return known is came or (known == came and repr(known) == repr(came))
 
 
 def read_meta(request: Request) -> dict[str, Any]:
