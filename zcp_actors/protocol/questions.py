@@ -85,10 +85,12 @@ def _is_settled(value: Any) -> bool:
     """There is but one way to write it, which the fast writer knows: all ASCII, no fractions, no large integers."""
     kind = type(value)
     if kind is str:
-        return _is_simple(value)
+        return bool(value.isascii()) and DELETE not in value
     if kind is dict:
         for name, member in value.items():
-            if type(name) is not str or not _is_simple(name) or not _is_settled(member):
+            if type(name) is not str or not name.isascii() or DELETE in name:
+                return False
+            if not _is_settled(member):
                 return False
         return True
     if kind is list:
@@ -96,11 +98,6 @@ def _is_settled(value: Any) -> bool:
     if kind is int:
         return bool(-LARGEST_EXACT <= value <= LARGEST_EXACT)
     return value is None or kind is bool
-
-
-def _is_simple(text: str) -> bool:
-    """Both writers escape the same of it."""
-    return text.isascii() and DELETE not in text
 
 
 def _settled(value: Any) -> Any:

@@ -75,9 +75,9 @@ class Desk:
         self._schedule(pending)
 
     def _schedule(self, pending: PendingRequest) -> None:
-        policy = self.ledger.policy
-        waiting = len(self._pending) - 1 if pending.waits_by_itself else len(self._turn or ())
-        if policy.max_queued > waiting if pending.waits_by_itself else self._has_room():
+        policy, by_itself = self.ledger.policy, pending.waits_by_itself
+        waiting = len(self._pending) - 1 if by_itself else len(self._turn or ())
+        if policy.max_queued > waiting if by_itself else self._has_room():
             self._begin(pending)
         elif waiting < policy.max_queued:
             pending.move(Status.QUEUED)

@@ -48,7 +48,7 @@ class Status(Enum):
 WAITS = {Status.QUEUED: "wait_for capacity", Status.APPROVAL: "wait_for human"}
 """What a question waits for in which status; in others it is worked on."""
 
-OPEN = frozenset({Status.RECEIVED, Status.QUEUED, Status.APPROVAL, Status.ANSWERING})
+OPEN = (Status.RECEIVED, Status.QUEUED, Status.APPROVAL, Status.ANSWERING)
 
 
 class Answering(Job):
@@ -86,6 +86,7 @@ class PendingRequest:
     __slots__ = (
         "_job",
         "_moved",
+        "_runtime",
         "_span",
         "_timer",
         "decided_by",
@@ -113,11 +114,12 @@ class PendingRequest:
         """Who decided, for the record: "provider", "person", "policy", "deadline", "server"."""
         self.reason = ""
         self._job: Answering | None = None
-        session.host_runtime.waiting[self.id] = self
-        self._timer: Timer = session.runtime.timers.at(self.until, self._expire)
+        self._runtime = runtime = session.host_runtime
+        runtime.waiting[self.id] = self
+        self._timer: Timer = runtime.timers.at(self.until, self._expire)
         self._moved = now
         self._span: Span | None = None
-        if session.runtime.recorder.enabled:
+        if runtime.recorder.enabled:
             self._span = session.followed().asked(question)
 
     @property
@@ -171,14 +173,14 @@ class PendingRequest:
             return
         self.move(Status.ANSWERING)
         self._job = Answering(self)
-        self.session.submit(self._job, None if self._span is None else self._span.within(self.session.runtime.context))
+        self.session.submit(self._job, None if self._span is None else self._span.within(self._runtime.context))
 
     def move(self, status: Status) -> None:
         """Record where it is now."""
         old, self.status = self.status, status
         if status not in OPEN:
-            self.session.host_runtime.waiting.pop(self.id, None)
-        recorder = self.session.runtime.recorder
+            self._runtime.waiting.pop(self.id, None)
+        recorder = self._runtime.recorder
         if recorder.enabled:
             path = f"{self.session.me.path}/pending-{self.question.number}"
             recorder.transition("pending", path, old.value, status.value, **self._facts(status))
