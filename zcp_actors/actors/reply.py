@@ -109,9 +109,13 @@ class Reply(Generic[T]):
         Raises the error the reply was failed with. On cancel, this waiter has given up.
         """
         if self._state == _OPEN:
-            leave, expire = self._entered()
-            timer = None if timers is None or deadline == math.inf else timers.at(deadline, expire)
+            task = trio.lowlevel.current_task()
+            first = self._enter(task)
+            timer = None
+            if timers is not None and deadline != math.inf:
+                timer = timers.at(deadline, self._first_expired if first else partial(self._expire, task))
             try:
+                leave = self._first_gave_up if first else partial(self._gave_up, task)
                 await trio.lowlevel.wait_task_rescheduled(leave)
             finally:
                 if timer is not None:
@@ -128,17 +132,16 @@ class Reply(Generic[T]):
             raise self._value.with_traceback(self._trace)
         raise trio.TooSlowError
 
-    def _entered(self) -> tuple[Callable[[object], trio.lowlevel.Abort], Callable[[], None]]:
-        """Count the running task among those that wait. Returns what takes it out again: cancelled, or out of time."""
-        task = trio.lowlevel.current_task()
+    def _enter(self, task: trio.lowlevel.Task) -> bool:
+        """Count this task among those that wait. Tells whether it is the first that ever did."""
         if self._tasks is None:
             self._tasks = task
-            return self._first_gave_up, self._first_expired
+            return True
         if isinstance(self._tasks, list):
             self._tasks.append(task)
         else:
             self._tasks = [self._tasks, task]
-        return partial(self._gave_up, task), partial(self._expire, task)
+        return False
 
     def _first_gave_up(self, _: object) -> trio.lowlevel.Abort:
         # Whoever came first stands first as long as it waits; so it needs no note of which task it is.

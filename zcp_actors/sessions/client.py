@@ -379,7 +379,7 @@ class ClientSession(Cell["Message | Decided"]):
         sent, effects = automaton.request(outgoing, method, params, own_meta=own_meta)
         outgoing.sent = sent
         if (first := timeouts.first) != math.inf:
-            outgoing.timer = runtime.timers.at(now + first, outgoing.look)
+            outgoing.timer = runtime.timers.at(now + first, outgoing)
         report = self._reported(outgoing, sent, params) if runtime.recorder.enabled else None
         self.perform(effects)
         del effects  # of thousands that wait, none need hold what it has sent
@@ -427,7 +427,7 @@ class ClientSession(Cell["Message | Decided"]):
         """A limit could have been reached. What stopped its clock meanwhile gives it that time back."""
         left, kind = self.desk.left(outgoing.patience)
         if left > 0:
-            outgoing.timer = self.runtime.timers.after(left, outgoing.look)
+            outgoing.timer = self.runtime.timers.after(left, outgoing)
         elif outgoing.sent is not None and self.automaton is not None:
             limit = outgoing.patience.limit(kind)
             self.perform(self.automaton.cancel(outgoing.sent, f"{kind} timeout of {limit:g} s"))

@@ -33,6 +33,6 @@ class Outgoing:
     spans: Any = None
     """What a recorder follows of it."""
 
-    def look(self) -> None:
-        """One of its limits may have been reached."""
+    def __call__(self) -> None:
+        """One of its limits may have been reached: what its timer calls, so that a request needs no method object."""
         self.session.look(self)
