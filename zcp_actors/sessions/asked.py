@@ -8,6 +8,7 @@ Refuses to know calls and sessions: everything here is a function of its argumen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -20,8 +21,6 @@ from zcp_actors.wire import (
     ElicitRequestURLParams,
     ElicitResult,
     Model,
-    SamplingMessage,
-    TextContent,
     from_wire,
     plain,
 )
@@ -141,7 +140,7 @@ def sampling_question(messages: Any, options: Mapping[str, Any]) -> CreateMessag
 def sampling_message(given: Any) -> Any:
     """One message of a conversation: a text is the user's."""
     if isinstance(given, str):
-        return SamplingMessage(role="user", content=TextContent(text=given))
+        return {"role": "user", "content": {"type": "text", "text": given}}
     if isinstance(given, Mapping) and isinstance(given.get("content"), str):
         return {**given, "content": {"type": "text", "text": given["content"]}}
     return given
@@ -160,8 +159,13 @@ def snake_keys(cls: type[Model], given: Mapping[str, Any]) -> dict[str, Any]:
 
 def model_from(cls: type[P], given: Mapping[str, Any]) -> P:
     """A model from attribute names; nested values may be models or mappings. Raises `InvalidParams`."""
-    fields = {field.name: wire_name(field) for field in attrs.fields(cls)}
-    unknown = sorted(set(given) - set(fields))
-    if unknown:
+    fields = _wire_names(cls)  # type: ignore[arg-type]  # attrs classes are hashable
+    if not given.keys() <= fields.keys():
+        unknown = sorted(given.keys() - fields.keys())
         raise InvalidParams(f"{cls.__name__} has no {', '.join(unknown)}; it has {', '.join(sorted(fields))}")
     return from_wire(cls, {fields[name]: plain(value, name) for name, value in given.items() if value is not None})
+
+
+@cache
+def _wire_names(cls: Any) -> Mapping[str, str]:
+    return {field.name: wire_name(field) for field in attrs.fields(cls)}
