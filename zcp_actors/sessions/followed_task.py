@@ -53,7 +53,7 @@ class Changes:
         self._over = (task.known and task.view.ended) or task.lost is not None
         self._error = None if self._over and task.lost is None else task.lost
         self._news = trio.Event()
-        task.readers.add(self)
+        task.read_by(self)
         if task.fetching is not None:  # it was polled less often while nobody looked
             task.wake(trio.current_time() + task.interval(told=False))
 
@@ -121,7 +121,6 @@ class FollowedTask:
     blocks: bool = True
     """Its server lets `tasks/result` wait."""
     waiting: dict[Reply[Any], None] = attrs.Factory(dict)
-    readers: WeakSet[Changes] = attrs.Factory(WeakSet)
     following: Following | None = None
     fetching: Fetching | None = None
     updating: Updating | None = None
@@ -129,11 +128,12 @@ class FollowedTask:
     timer: Timer | None = None
     span: Span | None = None
     """How a recorder follows the wait for it."""
+    id: str = attrs.field(init=False)
+    """What names it at its server."""
+    _readers: WeakSet[Changes] | None = None
 
-    @property
-    def id(self) -> str:
-        """What names it at its server."""
-        return self.view.task_id
+    def __attrs_post_init__(self) -> None:
+        self.id = self.view.task_id
 
     @property
     def over(self) -> bool:
@@ -147,6 +147,17 @@ class FollowedTask:
         return str(getattr(params, "name", "") or getattr(params, "kind", ""))
 
     # -------------------------------------------------------------------------------------------- hearing
+    @property
+    def readers(self) -> list[Changes]:
+        """Who reads its changes and is still there."""
+        return [] if self._readers is None else list(self._readers)
+
+    def read_by(self, reader: Changes) -> None:
+        """One more reads its changes, as long as anybody holds it."""
+        if self._readers is None:
+            self._readers = WeakSet()
+        self._readers.add(reader)
+
     def take(self, view: TaskView, *, certain: bool) -> bool:
         """Somebody told of it. `certain`: nothing else was heard since this was asked for, so it is the newest.
 
@@ -159,7 +170,7 @@ class FollowedTask:
         self.view, self.known = view, True
         self.news += 1
         if changed:
-            for reader in list(self.readers):
+            for reader in self.readers:
                 reader.add(view)
         if view.ended:
             self.wake()
@@ -183,7 +194,7 @@ class FollowedTask:
 
     def leave(self, error: ZCPError) -> None:
         """Nobody here follows it any more, though it may go on: whoever still waits is told."""
-        for reader in list(self.readers):
+        for reader in self.readers:
             reader.fail(error)
         self.settle(error)
 

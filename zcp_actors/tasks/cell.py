@@ -114,7 +114,8 @@ class TaskCell(Cell[Any]):
         call = Call(self, None, self.served)  # type: ignore[arg-type]  # a task's questions are its own affair
         call.task = TaskContext(self, Context(call))
         self.call = call
-        followed = self.runtime.recorder.following("task", self.me.path)
+        recorder = self.runtime.recorder
+        followed = recorder.following("task", self.me.path) if recorder.enabled else None
         try:
             self.runtime.workers.submit(call, self, None if followed is None else followed.within(self.runtime.context))
         except TooManyChildren as error:
@@ -368,6 +369,8 @@ class TaskCell(Cell[Any]):
         self._submit()
 
     def _report(self, old: Task, task: Task, by: str, reason: str | None) -> None:
+        if not self.runtime.recorder.enabled:
+            return
         if self._spans is not None:
             self._spans.leaves(task)
         if old.status is not task.status:
