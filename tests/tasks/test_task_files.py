@@ -347,8 +347,9 @@ async def test_writes_that_come_together_share_commits(opened):
     assert 0 < store.writer.commits - before <= 4
 
 
-async def test_a_work_that_does_not_hurry_shares_the_commit_of_the_next(opened):
+async def test_a_work_that_does_not_hurry_shares_the_commit_of_the_next(opened, monkeypatch):
     """Handles: a task that is made, kept, ended and taken is two commits of its host and its server in one process."""
+    monkeypatch.setattr("zcp_actors.tasks.writer.PATIENCE_SECONDS", 30.0)
     store = await opened()
     await store.save_handle("host", {"id": "a"})
     before = store.writer.commits

@@ -60,7 +60,7 @@ class MemoryTaskStore:
         self._kept: dict[str, float] = {}
         """Owner to the time until which all its leases are held, whatever their rows say."""
         self._audience = Audience()
-        self._handles: dict[tuple[str, str], str] = {}
+        self._handles: dict[tuple[str, str], dict[str, Any]] = {}
 
     def __len__(self) -> int:
         return len(self._shelf)
@@ -208,12 +208,12 @@ class MemoryTaskStore:
         key = (host, kept["id"])
         if key not in self._handles and len(self._handles) >= self._max_handles:
             raise audience.too_many_kept("task handles", self._max_handles, "max_handles")
-        self._handles[key] = json.dumps(kept)
+        self._handles[key] = kept
 
     async def handles(self, host: str) -> list[dict[str, Any]]:
         """See `ports.TaskStore`. On cancel: nothing."""
         await self._step()
-        return [json.loads(handle) for (of, _), handle in self._handles.items() if of == host]
+        return [audience.checked_handle(handle) for (of, _), handle in self._handles.items() if of == host]
 
     def drop_handle(self, host: str, id: str) -> Reply[None]:
         """See `ports.TaskStore`. The reply is settled when this returns."""
