@@ -13,13 +13,13 @@ spans have other parts than the known ones, is left as it is.
 from __future__ import annotations
 
 from operator import attrgetter
-from threading import Lock
+from threading import Lock, RLock
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry import trace
 from opentelemetry.attributes import BoundedAttributes
-from opentelemetry.sdk.trace import Span, Tracer, _Span
+from opentelemetry.sdk.trace import Span, SynchronousMultiSpanProcessor, Tracer, _Span
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_OFF, DEFAULT_ON
 from opentelemetry.trace import (
@@ -75,26 +75,44 @@ FLAGS: Final = tuple(map(TraceFlags, range(4)))
 """By their bits: sampled, and of a random trace id."""
 
 
+UNSET: Final = Status(StatusCode.UNSET)
+
+MAKING: Final = RLock()
+"""Held while a part is made that two threads may ask for at once; an exporter asks for most."""
+
+
 class LightSpan(Span):
     """One span. A `LightTracer` makes it, of a class of its own, and sets what is no default."""
 
+    # Places of its own: most spans need no dict then.
+    __slots__ = (
+        "_attributes", "_context", "_end_time", "_events", "_kind", "_links", "_lock", "_name", "_parent", "_resource",
+        "_start_time", "_status", "_told",
+    )  # fmt: skip
+
     _told: Mapping[str, AttributeValue] | None
-    """The attributes it began with. Whoever gave them changes them no more, but through the span."""
+    """The attributes it began with, until they are made. Whoever gave them changes them but through the span."""
     _trace_config = None
     _record_end_metrics = None
-    _end_time = None
     _record_exception = True
     _set_status_on_exception = True
-    _status = Status(StatusCode.UNSET)
 
-    context = property(attrgetter("_context"))  # the same without a call of Python: processors ask for it
+    # What processors ask of every span, and who they are, without a call of Python.
+    context = property(attrgetter("_context"))
+    _processors: Any = property(attrgetter("_span_processor._span_processors"))
 
     def __getattr__(self, name: str) -> Any:
-        # Called for what is not there yet. Two threads may come at once: the first to set it wins for both.
+        # Called for what is not there yet.
         make = LATE.get(name)
         if make is None:
             raise AttributeError(f"{type(self).__name__} has no {name}")
-        return self.__dict__.setdefault(name, make(self))
+        with MAKING:
+            try:
+                return object.__getattribute__(self, name)
+            except AttributeError:
+                value = make(self)
+                setattr(self, name, value)
+                return value
 
     def get_span_context(self) -> SpanContext:
         """See `opentelemetry.trace.Span`."""
@@ -109,18 +127,18 @@ class LightSpan(Span):
         if ended:
             super().end(end_time)  # which says what is wrong with that
             return
-        made = self.__dict__.get("_attributes")
-        if made is not None:
-            made._immutable = True
-        processor = self._span_processor
-        processor._on_ending(self)
-        processor.on_end(self)
+        if self._told is None:
+            cast("BoundedAttributes", self._attributes)._immutable = True
+        for processor in self._processors:
+            processor._on_ending(self)
+        for processor in self._processors:
+            processor.on_end(self)
 
     def _bounded(self) -> BoundedAttributes:
-        limits = self._limits
+        limits, told, self._told = self._limits, self._told, None
         return BoundedAttributes(
             limits.max_span_attributes,
-            self._told,
+            told,
             immutable=self._end_time is not None,
             max_value_len=limits.max_span_attribute_length,
         )
@@ -141,7 +159,10 @@ class LightTracer:
         self._tracer, self._ids, self._sampler = tracer, tracer.id_generator, tracer.sampler
         self._rule = RULES.get(id(tracer.sampler))
         # What all its spans have in common is their class's.
-        self._spans: Any = type("LightSpan", (LightSpan,), {name: getattr(tracer, of) for name, of in COMMON.items()})
+        common = {name: getattr(tracer, of) for name, of in COMMON.items()}
+        if type(tracer.span_processor) is not SynchronousMultiSpanProcessor:
+            common["_processors"] = (tracer.span_processor,)
+        self._spans: Any = type("LightSpan", (LightSpan,), common)
 
     def start_span(  # noqa: PLR0917 - the API's own
         self,
@@ -177,9 +198,11 @@ class LightTracer:
         span: LightSpan = object.__new__(self._spans)  # past the SDK's way, which makes all parts
         span._name, span._context, span._parent, span._kind = name, at, parent, kind
         span._told, span._start_time, span._resource, span._lock = attributes, start_time, tracer.resource, Lock()
+        span._end_time, span._status = None, UNSET
         if links:
             span._links = span._new_links(links)
-        span._span_processor.on_start(span, parent_context=context)
+        for processor in span._processors:
+            processor.on_start(span, parent_context=context)
         return span
 
 
