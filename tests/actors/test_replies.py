@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import traceback
 
 import pytest
 import trio
@@ -175,3 +176,33 @@ async def test_a_followed_reply_is_abandoned_only_by_its_last_follower():
 
     first.set("through")
     assert await two.wait() == "through"
+
+
+async def test_an_error_that_many_wait_for_holds_the_frames_of_one(autojump_clock):
+    """A traceback that each of them lengthened would keep the frames of all, as long as anybody keeps the error."""
+    error, replies = ValueError("for all"), [Reply() for _ in range(50)]
+
+    async def wait(reply):
+        with pytest.raises(ValueError, match="for all"):
+            await reply.wait()
+
+    async with trio.open_nursery() as nursery:
+        for reply in replies:
+            nursery.start_soon(wait, reply)
+        await wait_all_tasks_blocked()
+        for reply in replies:
+            reply.fail(error)
+
+    assert len(traceback.extract_tb(error.__traceback__)) <= 3
+
+
+async def test_an_error_keeps_the_way_it_came_before_it_was_waited_for(autojump_clock):
+    reply = Reply()
+    try:
+        int("no number")
+    except ValueError as error:
+        reply.fail(error)
+    with pytest.raises(ValueError, match="no number") as caught:
+        await reply.wait()
+
+    assert 'int("no number")' in "".join(traceback.format_tb(caught.value.__traceback__))
