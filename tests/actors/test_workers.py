@@ -121,6 +121,23 @@ async def test_what_is_submitted_while_a_burst_begins_waits_behind_it():
         assert began.index("another") > MAX_BEGINNING
 
 
+async def test_each_job_of_a_burst_runs_in_a_copy_of_the_context_it_is_given_as_it_was_then():
+    seen = {}
+
+    async def look(number):
+        seen[number] = variable.get()
+        variable.set("changed")
+
+    async with open_runtime() as runtime:
+        shared = contextvars.copy_context()
+        for number in range(3 * MAX_BEGINNING):
+            shared.run(variable.set, number)
+            runtime.submit(Run(partial(look, number)), context=shared if number % 2 else None)
+        await wait_all_tasks_blocked()
+
+        assert seen == {number: number if number % 2 else "clean" for number in range(3 * MAX_BEGINNING)}
+
+
 async def test_a_job_of_a_burst_that_is_cancelled_before_its_turn_never_begins():
     began = []
 

@@ -117,7 +117,9 @@ class Workers:
         self._parked: list[_Worker] = []
         self._beginning = 0
         """Workers that have been given a job and have not begun it."""
-        self._waiting: deque[tuple[Job, Context]] = deque()
+        self._waiting: deque[Job] = deque()
+        self._contexts: deque[Context | None] = deque()
+        """Those of the waiting jobs; None for one that was given none, and gets its copy when it begins."""
 
     @property
     def parked(self) -> int:
@@ -138,13 +140,13 @@ class Workers:
         host._adopt_job(job)
         self.running += 1
         self.submitted += 1
-        own = (context or self._context).copy()
         if self._beginning < MAX_BEGINNING and not self._waiting:
-            self._give(job, own)
+            self._give(job, (context or self._context).copy())
             return
         if not self._waiting:
             self._context.copy().run(self._nursery.start_soon, self._begin_waiting)
-        self._waiting.append((job, own))
+        self._waiting.append(job)
+        self._contexts.append(context.copy() if context else None)
 
     @trio.lowlevel.enable_ki_protection
     async def _begin_waiting(self) -> None:
@@ -153,10 +155,14 @@ class Workers:
             while self._waiting:
                 await trio.lowlevel.checkpoint()
                 while self._waiting and self._beginning < MAX_BEGINNING:
-                    self._give(*self._waiting.popleft())
+                    self._give_next()
         finally:
             while self._waiting:
-                self._give(*self._waiting.popleft())
+                self._give_next()
+
+    def _give_next(self) -> None:
+        own = self._contexts.popleft()
+        self._give(self._waiting.popleft(), self._context.copy() if own is None else own)
 
     def _give(self, job: Job, own: Context) -> None:
         self._beginning += 1
