@@ -7,6 +7,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from zcp_actors.actors import Cell, StandingJob, open_runtime
+from zcp_actors.actors.ending import WAVE
 from zcp_actors.errors import ActorStopped
 
 
@@ -103,6 +104,21 @@ async def test_the_end_of_its_parent_ends_a_standing_job(autojump_clock):
         assert cell.me.exit.kind == "normal"
         with pytest.raises(ActorStopped):
             Later().stand(cell, trio.current_time() + 1)
+
+
+async def test_a_standing_job_that_is_due_while_its_parent_ends_never_begins(autojump_clock):
+    """Many end in waves, and time passes between two of them."""
+    async with open_runtime() as runtime:
+        cell, first = standing(runtime, trio.current_time() + 10)
+        jobs = [first, *(Later() for _ in range(WAVE))]
+        for job in jobs[1:]:
+            job.stand(cell, trio.current_time() + 10)
+        async with runtime.turn_to_end:
+            cell.stop()
+            await trio.sleep(20)
+            assert cell.me.status == "stopping"
+        await cell.me.stopped()
+        assert [(job.exits, job.ran) for job in jobs] == [(["cancelled"], [])] * len(jobs)
 
 
 async def test_a_standing_job_comes_again_where_too_many_run_when_it_is_due(autojump_clock):

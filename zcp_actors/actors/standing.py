@@ -58,7 +58,7 @@ class StandingJob(Job):
         return "running" if self._timer is not None else super().status
 
     def due_by(self, due: float) -> None:
-        """Begin not later than at this time, and not in this step: what comes with it may be that nothing is left to do.
+        """Begin not later than at this time, and not in this step: it may bring that nothing is left to do.
 
         Nothing where it has begun, or ended.
         """
@@ -86,7 +86,10 @@ class StandingJob(Job):
         return True
 
     def _begin(self) -> None:
-        parent, self._timer = self._parent, None
+        parent = self._parent
+        if not parent._accepts():
+            return  # it is ending, and ends this in its turn
+        self._timer = None
         parent._release_job(self)
         try:
             parent.runtime.workers.submit(self, parent, self._context)
