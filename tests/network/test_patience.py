@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import trio
 import trio.testing
 from network.http_site import Gates, stage
 
-from zcp_actors import ServerHandle, open_runtime
+from zcp_actors import ServerHandle, open_runtime, streamable_http_client
 from zcp_actors.sessions.state_keys import STATE_KEYS
+from zcp_actors.transports.http import serve
 from zcp_actors.transports.http.patience import PatientStream
 from zcp_actors.transports.http.serve import serve_http
 
@@ -36,12 +38,8 @@ async def visit():
     """A connection to a server, and what comes on it."""
     with trio.fail_after(30):
         async with open_runtime(grace=1) as runtime, trio.open_nursery() as nursery:
-
-            async def serve(task_status):
-                handle = ServerHandle(stage(Gates()))
-                await serve_http(runtime, handle, port=0, signals=False, task_status=task_status)
-
-            (url,) = await nursery.start(serve)
+            start = partial(serve_http, runtime, ServerHandle(stage(Gates())), port=0, signals=False)
+            (url,) = await nursery.start(start)
             async with await trio.open_tcp_stream("127.0.0.1", int(url.split(":")[2].split("/")[0])) as stream:
                 yield stream
             nursery.cancel_scope.cancel()
@@ -119,3 +117,27 @@ async def test_requests_that_come_in_one_piece_are_answered_one_after_the_other(
         while answers.count(b'{"status":"ok"}') < 3:
             answers += await stream.receive_some()
         assert answers.count(b"HTTP/1.1 200") == 3
+
+
+@pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
+async def test_one_call_after_another_needs_one_connection(monkeypatch, era):
+    """A connection is free again before the caller hears the answer, and asks for the next."""
+    made = []
+
+    class Counted(PatientStream):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.append(self)
+
+    monkeypatch.setattr(serve, "PatientStream", Counted)
+    with trio.fail_after(30):
+        async with open_runtime(grace=1) as runtime, trio.open_nursery() as nursery:
+            start = partial(serve_http, runtime, ServerHandle(stage(Gates())), port=0, signals=False)
+            (url,) = await nursery.start(start)
+            async with streamable_http_client(url, era=era) as client:
+                await client.call_tool("add", {"a": 1, "b": 2})
+                before = len(made)
+                for number in range(20):
+                    assert (await client.call_tool("add", {"a": number, "b": 2})).content[0].text == str(number + 2)
+                assert len(made) == before
+            nursery.cancel_scope.cancel()

@@ -67,8 +67,6 @@ class LineConnection:
         """
         while lines := await inlet.receive():
             self._pipe.heard()
-            if wait_for_room:
-                await self._pipe.room()
             for line in lines:
                 if wait_for_room and self._pipe.full:
                     await self._pipe.room()

@@ -82,6 +82,8 @@ class Reply:
                         reading.cancel("what came is refused")
                     if not wanted and not reading.cancel_called:
                         reading.deadline = trio.current_time() + LINGER_SECONDS
+            # Before anybody is told what came: who hears it and asks again shall find this connection free.
+            await self._response.aclose()
         if failure is not None:
             raise failure
 
@@ -138,8 +140,9 @@ async def ask(
                 return
             target = next_target(method, target, location, response.status_code)
         finally:
-            with trio.move_on_after(CLOSE_SECONDS, shield=True), suppress(ConnectionLost), Spoken(target):
-                await response.aclose()
+            if not response.is_closed:
+                with trio.move_on_after(CLOSE_SECONDS, shield=True), suppress(ConnectionLost), Spoken(target):
+                    await response.aclose()
     raise ConnectionLost(f"{shown(url)} redirects more than {MAX_REDIRECTS} times")
 
 
