@@ -46,6 +46,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from zcp_actors import FastZCP, memory_client, open_runtime
 from zcp_actors.telemetry import Telemetry
 from zcp_actors.telemetry.light_span import LightSpan, LightTracer, light
 
@@ -362,6 +363,50 @@ def test_a_tracer_that_is_switched_off_begins_what_the_sdk_begins():
 
     assert not span.is_recording()
     assert span.get_span_context() == SAMPLED
+
+
+class Wrapped:
+    """A provider of somebody else, whose tracer counts the spans that it is asked for."""
+
+    def __init__(self, provider):
+        self.provider, self.begun = provider, []
+
+    def get_tracer(self, *scope):
+        self.tracer = self.provider.get_tracer(*scope)
+        return self
+
+    def start_span(self, name, *words):
+        self.begun.append(name)
+        return self.tracer.start_span(name, *words)
+
+
+app = FastZCP("desk")
+
+
+@app.tool
+async def explain(word: str) -> str:
+    span = get_current_span()
+    span.set_attribute("word", word)
+    span.add_event("looked up", {"times": 1})
+    return word
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_a_handler_says_more_of_its_call_whosever_the_span_is(wrapped, autojump_clock):
+    exported = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exported))
+    other = Wrapped(provider)
+    telemetry = Telemetry(other if wrapped else provider)
+    async with open_runtime(recorder=telemetry), memory_client(app) as client:
+        await client.call_tool("explain", {"word": "actor"})
+
+    (call,) = [span for span in exported.get_finished_spans() if span.attributes.get("word")]
+    assert call.attributes["word"] == "actor"
+    assert call.attributes["gen_ai.tool.name"] == "explain"
+    assert [(event.name, dict(event.attributes)) for event in call.events] == [("looked up", {"times": 1})]
+    assert isinstance(call, LightSpan) is not wrapped
+    assert (other.begun.count("tools/call explain") == 2) is wrapped
 
 
 def test_the_json_of_a_span_can_be_read():
