@@ -14,7 +14,6 @@ taken for the error of whatever ran there. trio raises it in the program's main 
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -92,12 +91,18 @@ class Job:
 
 
 class _Worker:
-    __slots__ = ("job", "scope", "task")
+    __slots__ = ("job", "parked", "scope", "task")
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, parked: list[_Worker]) -> None:
         self.job: Job | None = job
+        self.parked = parked
         self.scope: trio.CancelScope
         self.task: trio.lowlevel.Task
+
+    def leave(self, _: object) -> trio.lowlevel.Abort:
+        """Cancelled while it was parked: it is given no job any more."""
+        self.parked.remove(self)
+        return trio.lowlevel.Abort.SUCCEEDED
 
 
 class Workers:
@@ -174,13 +179,12 @@ class Workers:
             trio.lowlevel.reschedule(worker.task)
         else:
             self.spawned += 1
-            own.run(self._nursery.start_soon, self._work, _Worker(job))
+            own.run(self._nursery.start_soon, self._work, _Worker(job, self._parked))
 
     @trio.lowlevel.enable_ki_protection
     async def _work(self, worker: _Worker) -> None:
         """Run jobs until there are enough other workers to wait for the next."""
         worker.task = trio.lowlevel.current_task()
-        leave = partial(self._unpark, worker)
         while worker.job is not None:
             # One scope serves many jobs: it is left, and another entered, only after it was cancelled.
             with trio.CancelScope() as worker.scope:
@@ -194,10 +198,10 @@ class Workers:
                         break
                     if not self._park(worker):
                         return
-                    await trio.lowlevel.wait_task_rescheduled(leave)
+                    await trio.lowlevel.wait_task_rescheduled(worker.leave)
             if not self._park(worker):
                 return
-            await trio.lowlevel.wait_task_rescheduled(leave)
+            await trio.lowlevel.wait_task_rescheduled(worker.leave)
 
     async def _run(self, job: Job, worker: _Worker) -> None:
         job._phase, job._worker = _RUNNING, worker
@@ -228,7 +232,3 @@ class Workers:
         self._parked.append(worker)
         worker.task.context = self._context  # let go of what the last job's context held
         return True
-
-    def _unpark(self, worker: _Worker, _: object) -> trio.lowlevel.Abort:
-        self._parked.remove(worker)
-        return trio.lowlevel.Abort.SUCCEEDED

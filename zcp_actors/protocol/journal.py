@@ -27,12 +27,15 @@ take each other's number. Equal questions that are open at once are refused as `
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
 from zcp_actors.errors import AmbiguousQuestion, Overloaded, ReplayMismatch
-from zcp_actors.protocol.questions import Question, default_stem
+from zcp_actors.protocol.questions import default_stem
+
+if TYPE_CHECKING:
+    from zcp_actors.protocol.questions import Question
 
 Kind = Literal["question", "once"]
 
@@ -91,8 +94,6 @@ class Entry:
     used: bool = False
     run: int = 0
     """The last run that came to it, as this journal counts them."""
-    question: Question | None = None
-    """What that run asked."""
 
 
 class Journal:
@@ -122,7 +123,7 @@ class Journal:
         """
         contents = question.digest
         key = question.key or self._number(default_stem(question.method, contents))
-        entry = self._claim(key, Entry("question", question.method, contents), question)
+        entry = self._claim(key, Entry("question", question.method, contents))
         if entry.state is State.RECORDED:
             return self._consume(key, entry)
         entry.state = State.OPEN
@@ -150,15 +151,10 @@ class Journal:
         """Key -> method of every question without an answer, of this run and of earlier ones, by key."""
         return {key: entry.method for key, entry in sorted(self._entries.items()) if self._waits(entry)}
 
-    def open_questions(self) -> dict[str, Question]:
-        """Key -> question of what this run asked and waits for, by key: the order of branches is chance."""
-        asked = ((key, entry.question) for key, entry in sorted(self._entries.items()) if self._waits_now(entry))
-        return {key: question for key, question in asked if question is not None}
-
     # ---- side effects
     def once(self, key: str) -> Recorded | Run:
         """The handler comes to a side effect. Raises like `ask`."""
-        entry = self._claim(key, Entry("once"), None)
+        entry = self._claim(key, Entry("once"))
         return self._consume(key, entry) if entry.state is State.RECORDED else Run(key)
 
     def ran(self, key: str, outcome: dict[str, Any]) -> None:
@@ -245,7 +241,7 @@ class Journal:
         first = self._entries.get(f"{stem}-1")
         return int(first is not None and first.run == self._run)
 
-    def _claim(self, key: str, wanted: Entry, question: Question | None) -> Entry:
+    def _claim(self, key: str, wanted: Entry) -> Entry:
         """The entry of this key for this run: the one that stands, if it is the same thing, else the wanted one."""
         entry = self._entries.get(key)
         if entry is not None and entry.run == self._run:
@@ -259,7 +255,7 @@ class Journal:
                 f"key {key!r} stood for a {_described(entry)} before and stands for a {_described(wanted)} now: "
                 "a handler must repeat itself when it is run again, and two questions need two keys"
             )
-        entry.run, entry.question = self._run, question
+        entry.run = self._run
         return entry
 
     def _consume(self, key: str, entry: Entry) -> Recorded:

@@ -57,15 +57,28 @@ CUT_OFF = CallEnding("the handler was cancelled")
 class Call(Job):
     """A handler at work. One object for each run: a replay is another run of the same served call."""
 
-    __slots__ = ("_asking", "_once_scopes", "_step", "_task", "automaton", "served", "session", "suspending", "task")
+    __slots__ = (
+        "_asks",
+        "_branches",
+        "_once_scopes",
+        "_step",
+        "_task",
+        "automaton",
+        "served",
+        "session",
+        "suspending",
+        "task",
+    )
 
     def __init__(self, session: CallHost, automaton: Server, served: Served, task: Any = None) -> None:
         """`task` is what the handler sees of the task that this is; None for a plain call."""
         self.session, self.automaton, self.served, self.task = session, automaton, served, task
         self.suspending = False
         self._task: trio.lowlevel.Task | None = None
-        # Sets; most calls ask nothing, and an empty dict is smaller, and nothing to the garbage collector.
-        self._asking: dict[trio.lowlevel.Task, None] = {}
+        # Who waits for the client: mostly the handler's own task, and nobody else.
+        self._asks = False
+        self._branches: set[trio.lowlevel.Task] | None = None
+        # A set; most calls do nothing once, and an empty dict is smaller, and nothing to the garbage collector.
         self._once_scopes: dict[trio.CancelScope, None] = {}
         self._step: Timer | None = None
 
@@ -158,7 +171,7 @@ class Call(Job):
         task = trio.lowlevel.current_task()
         if not slot.settled:
             # With the answer in hand it only passes a checkpoint, and may ask the next question.
-            self._asking[task] = None
+            self._enter(task)
         recorder, limit = self.session.runtime.recorder, QUESTION_SECONDS[method]
         report = None
         if recorder.enabled and "question" in recorder.subjects:
@@ -173,12 +186,28 @@ class Call(Job):
         finally:
             if report is not None:
                 report.end(slot)
-            self._asking.pop(task, None)
+            self._leave(task)
             if not slot.settled:
                 self.session.gave_up(self, asked_key)
 
     def _quiet(self, task: trio.lowlevel.Task) -> bool:
-        return self.served.phase is Phase.RUNNING and all_waiting(self._task or task, self._asking)
+        if self.served.phase is not Phase.RUNNING:
+            return False
+        root, branches = self._task or task, self._branches or ()
+        return all_waiting(root, {root, *branches} if self._asks else branches)
+
+    def _enter(self, task: trio.lowlevel.Task) -> None:
+        if task is self._task:
+            self._asks = True
+        else:
+            self._branches = self._branches or set()
+            self._branches.add(task)
+
+    def _leave(self, task: trio.lowlevel.Task) -> None:
+        if task is self._task:
+            self._asks = False
+        elif self._branches is not None:
+            self._branches.discard(task)
 
     # -------------------------------------------------------------------------------------------- side effects
     async def once(self, key: str, function: Callable[[], Any], *, retry_unfinished: bool) -> Any:
