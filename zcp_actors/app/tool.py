@@ -64,7 +64,9 @@ class RegisteredTool:
         except Exception as error:  # noqa: BLE001 - building an argument may run an author's class
             return self._failed(settled(error))
         try:
-            value = await self.handler.run(context, values)
+            running = self.handler.run(context, values)
+            del values  # they are the handler's own now, which may let go of them while it waits
+            value = await running
         except Exception as error:  # noqa: BLE001 - whatever an author's code raises becomes an answer
             return self._failed(settled(error))
         except BaseExceptionGroup as group:
