@@ -356,6 +356,16 @@ def test_a_tracer_that_is_not_known_is_left_as_it_is(change, monkeypatch):
     assert light(tracer) is tracer
 
 
+def test_an_sdk_whose_spans_are_made_otherwise_is_left_as_it_is(monkeypatch):
+    def another(name):
+        raise TypeError(f"{name}: this version takes other arguments")
+
+    monkeypatch.setattr("zcp_actors.telemetry.light_span._Span", another)
+    provider = TracerProvider(shutdown_on_exit=False)
+
+    assert type(Telemetry(provider)._drawing.tracer) is type(provider.get_tracer("scope"))
+
+
 def test_a_tracer_that_is_switched_off_begins_what_the_sdk_begins():
     _, traced = both()
     traced.tracer._tracer._tracer_config.is_enabled = False
