@@ -17,7 +17,7 @@ from zcp_actors.actors.workers import MAX_PARKED
 SESSIONS = 500
 MOST_BYTES = 5 * 1024
 """Of one idle session, per end; DESIGN 10 promises twice that."""
-MOST_TRACKED = 22
+MOST_TRACKED = 20
 """Objects of one idle session that the garbage collector looks at, per end: it looks at all of them, every time."""
 STEPS_OF_A_CALL = 2
 """Times that the scheduler runs any task for a call that does not wait: the worker once, the caller once."""

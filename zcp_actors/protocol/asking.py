@@ -7,7 +7,6 @@ clocks and bytes. Every method is one step and returns its effects. Era rules li
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -113,7 +112,7 @@ class Client:
         self.tokens: dict[RequestId, Sent] = {}
         self.given_up: dict[RequestId, str] = {}
         """Id -> method of requests whose late answer may be a task that nobody wants."""
-        self._ids = itertools.count(first_id)
+        self._last_id = first_id - 1
         self._questions = 0
 
     def _number(self) -> int:
@@ -122,8 +121,9 @@ class Client:
         return self._questions
 
     def next_id(self) -> int:
-        """An id that was not used: where another automaton goes on, on the same connection."""
-        return next(self._ids)
+        """An id that was not used. Where another automaton goes on, on the same connection, it begins with this."""
+        self._last_id += 1
+        return self._last_id
 
     # -------------------------------------------------------------------------------------------- from the caller
     def request(self, slot: Any, method: str, params: Model, *, own_meta: bool = False) -> tuple[Sent, list[Effect]]:
@@ -134,7 +134,7 @@ class Client:
         """
         if len(self.tokens) >= self.max_requests:
             raise Overloaded(f"{self.max_requests} requests to this server are already in flight")
-        id = next(self._ids)
+        self._last_id = id = self._last_id + 1
         sent = self.tokens[id] = self.requests[id] = Sent(slot, method, params, id, id)
         if own_meta:
             self._stamp(params.meta, id)  # type: ignore[attr-defined]
@@ -246,7 +246,7 @@ class Client:
         task: Any = getattr(result, "task", result)
         self.task_ended(task.task_id)
         params = tasks_extension.CancelTaskRequestParams(task_id=task.task_id)
-        id = next(self._ids)
+        id = self.next_id()
         return [Send(Request(id, "tasks/cancel", self._stamped(Sent(None, "tasks/cancel", params, id))))]
 
     def garbled(self, id: RequestId, error: RPCError) -> list[Effect]:

@@ -9,7 +9,6 @@ Era rules live in the two subclasses, never in a branch here.
 
 from __future__ import annotations
 
-import itertools
 import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -169,7 +168,8 @@ class Server:
         self.max_calls = max_calls
         self.always_replay = always_replay
         self.calls: dict[RequestId, Served] = {}
-        self._numbers = itertools.count(1)
+        self._served = 0
+        """Calls ever, which are numbered."""
 
     def stream_of(self, call: Served) -> RequestId | None:
         """The request to which all that this call sends belongs; None when no request asked for it."""
@@ -233,8 +233,9 @@ class Server:
         token = None if meta is None else meta.get("progressToken")
         if token is not None and type(token) is not int and type(token) is not str:
             raise InvalidParams(f"_meta.progressToken must be a string or an integer, not {token!r}")
+        self._served += 1
         call = calls[id] = Served(
-            next(self._numbers),
+            self._served,
             id,
             request.method,
             params,

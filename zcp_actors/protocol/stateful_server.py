@@ -190,8 +190,9 @@ class StatefulServer(Server):
 
     # -------------------------------------------------------------------------------------------- tasks
     def task_needs(self, task: Task) -> list[Effect]:
+        self._served += 1
         call = Served(
-            next(self._numbers),
+            self._served,
             "",
             TASK_ERRAND,
             v2025_11_25.GetTaskPayloadRequestParams(task_id=task.id),

@@ -138,7 +138,7 @@ class StatelessClient(Client):
         if not self.connected:
             self.held.append(sent)
             return []
-        return [self._send(sent, next(self._ids))]
+        return [self._send(sent, self.next_id())]
 
     # -------------------------------------------------------------------------------------------- connections
     def lost(self, error: ZCPError, *, final: bool) -> list[Effect]:
@@ -151,4 +151,4 @@ class StatelessClient(Client):
         """Another connection to the same server is there: send what waited for it."""
         self.connected = True
         held, self.held = self.held, []
-        return [self._send(sent, next(self._ids)) for sent in held if not sent.settled]
+        return [self._send(sent, self.next_id()) for sent in held if not sent.settled]

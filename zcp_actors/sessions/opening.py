@@ -157,7 +157,7 @@ class Opening:
 
     def _adopt(self, runtime: Any, session: ClientSession) -> None:
         self._session, self._listener = session, Listener(session)
-        session.identity, session.tasks.check = self._way.identity, self._listed.check
+        session.identity, session.tasks.listed = self._way.identity, self._listed
         runtime.opened_session(session)
 
     async def close(self) -> None:

@@ -76,7 +76,8 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         self._retired: Server | None = None
         self._calls: dict[Served, Call] = {}
         self._unlisten: Callable[[], None] | None = None
-        self._idle: list[Reply[None]] = []
+        self._idle: list[Reply[None]] | None = None
+        """Who waits until no call is being served."""
         self._spans: ServerSpans | None = None
 
     @property
@@ -363,7 +364,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
     def _release(self, served: Served) -> None:
         self._calls.pop(served, None)
         if self._idle and not self._calls:
-            waiting, self._idle = self._idle, []
+            waiting, self._idle = self._idle, None
             for each in waiting:
                 each.set(None)
 
@@ -394,7 +395,7 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         """Wait until no call is being served."""
         if self._calls:
             reply: Reply[None] = Reply()
-            self._idle.append(reply)
+            self._idle = [*(self._idle or ()), reply]
             await reply.wait()
 
     def say_goodbye(self, reason: str) -> None:

@@ -66,8 +66,8 @@ class ServerTasks(TaskWatch):
             self._taken(task)
             raise
         self._taken(task)
-        if task.origin.method == "tools/call" and self.check is not None:
-            self.check(task.target, result)
+        if task.origin.method == "tools/call" and self.listed is not None:
+            self.listed.check(task.target, result)
         return result
 
     async def result_of(self, id: str) -> Any:

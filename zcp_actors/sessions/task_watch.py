@@ -25,12 +25,13 @@ from zcp_actors.sessions.task_view import TaskView, ended_view, seconds, view_of
 from zcp_actors.sessions.task_wire import Heard, wire_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from contextvars import Context
 
     from zcp_actors.actors import Job
     from zcp_actors.protocol.asking import Sent
     from zcp_actors.sessions.client import ClientSession
+    from zcp_actors.sessions.listed_tools import ListedTools
     from zcp_actors.sessions.listening import Listener
 
 log = logging.getLogger("zcp_actors.sessions")
@@ -58,8 +59,8 @@ class TaskWatch:
         self.live: dict[str, None] = {}
         """Ids of those that have not ended."""
         self.listener: Listener | None = None
-        self.check: Callable[[str, Any], None] | None = None
-        """Raises `InvalidResult` for a tool's result that is not what the server promised."""
+        self.listed: ListedTools | None = None
+        """What the server promised of its tools' results."""
         self._strangers: deque[int] | None = None
         """Hashes of ids that were told of before they were followed: a task may change before its maker has run on."""
         self._closed: ZCPError | None = None
