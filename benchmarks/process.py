@@ -36,6 +36,8 @@ class Worker:
     def __enter__(self) -> Self:
         self._errors = tempfile.TemporaryFile()
         environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "OTEL_SDK_DISABLED": "false"}
+        # Installed packages are compiled already; what was edited since would be compiled again at every start.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self._child = subprocess.Popen(
             self._argv,
             stdin=subprocess.PIPE,
