@@ -165,18 +165,16 @@ async def _listen(service: TaskService, context: Context, params: Any) -> Any:
     """Which of the tasks are this client's, each as something that gives its newest record."""
     service.polls.count(context.principal, trio.current_time())
     session: Any = context.call.session
-    known = []
-    for id in dict.fromkeys(params.notifications.task_ids):
-        place = _place(service, context, id)
-        follow = service.sessions.follow(session, context.call.automaton, place)
-        try:
-            follow.begin(await service.find(place))
-        finally:
+    places = [_place(service, context, id) for id in dict.fromkeys(params.notifications.task_ids)]
+    follows = [service.sessions.follow(session, context.call.automaton, place) for place in places]
+    try:
+        for follow, task in zip(follows, await service.find_all(places), strict=True):
+            follow.begin(task)
+    finally:
+        for follow in follows:
             if follow.task is None or follow.task.ended:
                 service.sessions.unfollow(follow)
-        if follow.task is not None:
-            known.append(follow.newest)
-    return known
+    return [follow.newest for follow in follows if follow.task is not None]
 
 
 _OWN: Final[dict[str, Any]] = {

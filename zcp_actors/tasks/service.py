@@ -33,7 +33,7 @@ from zcp_actors.tasks.requests import serve
 from zcp_actors.tasks.sqlite import SqliteTaskStore, default_task_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from zcp_actors.actors import Ref
     from zcp_actors.ports import App, Keeping, TaskStore
@@ -238,6 +238,26 @@ class TaskService:
         await trio.lowlevel.checkpoint_if_cancelled()
         expires = cell.saved.expires
         return cell.saved if expires is None or self.store.now() < expires else None
+
+    async def find_all(self, places: Sequence[Place]) -> list[Task | None]:
+        """`find` for several, asked for at once, so that they share the store's time. Raises what the first raises."""
+        if len(places) == 1 or not self.store.durable:
+            return [await self.find(place) for place in places]
+        found: dict[Place, Any] = {}
+
+        async def find(place: Place) -> None:
+            try:
+                found[place] = await self.find(place)
+            except Exception as error:  # noqa: BLE001 - raised below, without a group around it
+                found[place] = error
+
+        async with trio.open_nursery() as nursery:
+            for place in places:
+                nursery.start_soon(find, place)
+        for each in found.values():
+            if isinstance(each, Exception):
+                raise each
+        return [found[place] for place in places]
 
     async def answer(self, place: Place, outcomes: Mapping[str, dict[str, Any]]) -> None:
         """Take answers, by key; what nobody asks any more is passed over. Stored when this returns."""
