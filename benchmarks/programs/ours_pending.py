@@ -1,4 +1,4 @@
-"""Many questions of ours that nobody answers yet. Words: era, how many."""
+"""Many questions of ours that nobody answers yet. Words: era, how many, and "off" for no garbage collector."""
 
 import gc
 from contextlib import suppress
@@ -123,7 +123,9 @@ def figure(value):
     return {**Watch().stop(count=1), "samples": [value]}
 
 
-async def main(era, count):
+async def main(era, count, collector="on"):
+    if collector == "off":
+        gc.disable()
     async with open_runtime() as runtime:
         pending = Pending(runtime, era, int(count))
         measures = {"asked": pending.asked, "bytes": pending.held, "answered": pending.answered, "ended": pending.ended}
