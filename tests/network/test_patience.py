@@ -13,6 +13,7 @@ from network.http_site import Gates, stage
 from zcp_actors import ServerHandle, open_runtime, streamable_http_client
 from zcp_actors.sessions.state_keys import STATE_KEYS
 from zcp_actors.transports.http import serve
+from zcp_actors.transports.http.hypercorn_http import Idleness
 from zcp_actors.transports.http.patience import PatientStream
 from zcp_actors.transports.http.serve import serve_http
 
@@ -141,3 +142,11 @@ async def test_one_call_after_another_needs_one_connection(monkeypatch, era):
                     assert (await client.call_tool("add", {"a": number, "b": 2})).content[0].text == str(number + 2)
                 assert len(made) == before
             nursery.cancel_scope.cancel()
+
+
+async def test_a_connection_that_begins_while_the_server_ends_is_closed_at_once():
+    async with pair() as (stream, theirs):
+        await Idleness(stream, 30, lambda: True).restart()
+        assert await theirs.recv(1) == b""
+        with pytest.raises(trio.ClosedResourceError):
+            await stream.receive_some()

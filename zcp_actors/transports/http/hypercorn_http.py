@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from zcp_actors.transports.http.patience import PatientStream
 
@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 class Idleness:
     """Hypercorn's task that ends an idle connection, as a deadline of its stream: no task, no scope, no nursery."""
 
-    def __init__(self, stream: PatientStream, seconds: float) -> None:
-        self._stream, self._seconds = stream, seconds
+    def __init__(self, stream: PatientStream, seconds: float, ending: Callable[[], bool]) -> None:
+        self._stream, self._seconds, self._ending = stream, seconds, ending
 
     async def restart(self, *_: Any) -> None:
-        """A request has been answered, or the connection is new: the next head must be there in time."""
-        self._stream.ask_within(self._seconds)
+        """A request has been answered, or the connection is new: the next head must be there in time.
+
+        While the server is ending there is no next one.
+        """
+        if self._ending():
+            self._stream.abort()
+        else:
+            self._stream.ask_within(self._seconds)
 
     async def stop(self) -> None:
         """A head was read."""
