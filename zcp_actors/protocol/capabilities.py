@@ -61,13 +61,18 @@ def declared(capabilities: ClientCapabilities | None, method: str, params: Any) 
         if modes is None:
             return False
         if getattr(params, "mode", None) == "url":
-            return "url" in modes
-        return "form" in modes or "url" not in modes
+            return _offers(modes, "url")
+        return _offers(modes, "form") or not _offers(modes, "url")
     if method == SAMPLING:
         return capabilities.sampling is not None and (
-            "tools" in capabilities.sampling or "tools" not in required(method, params)["sampling"]
+            _offers(capabilities.sampling, "tools") or "tools" not in required(method, params)["sampling"]
         )
     return capabilities.roots is not None
+
+
+def _offers(capability: Any, mode: str) -> bool:
+    """Of a model, or of the mapping that a program may have put in its place."""
+    return mode in capability if isinstance(capability, dict) else getattr(capability, mode) is not None
 
 
 def runs_as_task(capabilities: ClientCapabilities, method: str) -> bool:
