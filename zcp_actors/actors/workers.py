@@ -146,12 +146,12 @@ class Workers:
         self.running += 1
         self.submitted += 1
         if self._beginning < MAX_BEGINNING and not self._waiting:
-            self._give(job, (context or self._context).copy())
+            self._give(job, (self._context if context is None else context).copy())
             return
         if not self._waiting:
             self._context.copy().run(self._nursery.start_soon, self._begin_waiting)
         self._waiting.append(job)
-        self._contexts.append(context.copy() if context else None)
+        self._contexts.append(None if context is None else context.copy())
 
     @trio.lowlevel.enable_ki_protection
     async def _begin_waiting(self) -> None:

@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import secrets
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -86,7 +87,7 @@ class TaskService:
         self.keeping: Keeping | None = None
         self.strays: set[Lease] = set()
         """Leases that the store may count as ours, and nobody runs their tasks here."""
-        self._turn: dict[TaskCell, None] = {}
+        self._turn: OrderedDict[TaskCell, None] = OrderedDict()
         """Who waits for capacity, in the order they came."""
         self._running = 0
         self._numbers = 0
@@ -206,9 +207,7 @@ class TaskService:
         self._running -= 1
         while self._turn and self._running < self.limits.max_running and self._seat is not None:
             self._running += 1
-            cell = next(iter(self._turn))
-            del self._turn[cell]
-            cell.begin()
+            self._turn.popitem(last=False)[0].begin()
 
     def forget_expired(self) -> None:
         """The time of a task that runs here is over: do not wait for the next look at all of them."""
