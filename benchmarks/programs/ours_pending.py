@@ -1,4 +1,4 @@
-"""Many questions of ours that nobody answers yet. Words: era, how many, and "off" for no garbage collector."""
+"""Many questions of ours that nobody answers yet. Words: era, how many, and "seldom" for the garbage collector."""
 
 import gc
 from contextlib import suppress
@@ -123,9 +123,9 @@ def figure(value):
     return {**Watch().stop(count=1), "samples": [value]}
 
 
-async def main(era, count, collector="on"):
-    if collector == "off":
-        gc.disable()
+async def main(era, count, collector=""):
+    if collector == "seldom":
+        gc.set_threshold(10_000, 10, 1000)
     async with open_runtime() as runtime:
         pending = Pending(runtime, era, int(count))
         measures = {"asked": pending.asked, "bytes": pending.held, "answered": pending.answered, "ended": pending.ended}
