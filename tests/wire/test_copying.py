@@ -107,3 +107,17 @@ def test_a_form_of_models_is_copied_as_the_plain_form_that_a_peer_would_read():
     copy = wire.copied(wire.ElicitRequestFormParams(message="Go on?", requested_schema=form))
     assert copy.requested_schema == {"type": "object", "properties": {"agreed": {"type": "boolean"}}}
     assert type(copy.requested_schema) is dict
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False, slots=False)
+class Foreign(Model):
+    """A class of somebody else's: without slots."""
+
+    tags: list[str]
+
+
+def test_a_model_of_a_class_without_slots_is_copied_too():
+    model = Foreign(tags=["a"])
+    copy = wire.copied(model)
+    assert same(copy, model)
+    assert copy.tags is not model.tags

@@ -29,6 +29,9 @@ M = TypeVar("M", bound=Model)
 TAGS = ("type", "method", "mode")
 """The fields whose default tells the members of a union apart."""
 
+UNFORESEEN = (KeyError, RecursionError, AttributeError, NameError, TypeError)
+"""A value, or a class of somebody else's (without slots, with annotations that nobody can resolve), of no plan."""
+
 _ATOMS: tuple[type, ...] = (str, bool, int, NoneType)
 
 
@@ -36,7 +39,7 @@ def copy_of(model: M) -> M | None:
     """A copy that shares nothing that can be changed; None for a model that is not just as its class says."""
     try:
         return _model(model)
-    except (KeyError, RecursionError):
+    except UNFORESEEN:
         return None
 
 
