@@ -197,7 +197,11 @@ async def test_an_application_whose_tasks_cannot_be_kept_fails_at_its_start_up(b
     assert caplog.text == "", "whoever is told need not read it in the log"
 
 
-async def test_a_mounted_application_whose_tasks_cannot_be_kept_says_so_in_the_log_and_serves_the_rest(broken, caplog):
+async def test_a_mounted_application_whose_tasks_cannot_be_kept_says_so_in_the_log_and_serves_the_rest(
+    broken, caplog, monkeypatch
+):
+    told = trio.Event()
+    monkeypatch.setattr(caplog.handler, "emit", lambda record, emit=caplog.handler.emit: (emit(record), told.set()))
     with trio.fail_after(30):
         async with open_runtime(grace=1) as runtime:
             transport = InProcessTransport(runtime, create_asgi_app(broken, HTTPConfig(), runtime=runtime))
@@ -205,6 +209,7 @@ async def test_a_mounted_application_whose_tasks_cannot_be_kept_says_so_in_the_l
                 assert (await http.post("/mcp", **modern("tools/list"))).status_code == 200
                 call = modern("tools/call", {"name": "work", "arguments": {}}, name="work")
                 assert (await http.post("/mcp", **call)).json()["result"]["content"][0]["text"] == "done"
+                await told.wait()
 
     assert "cannot be taken up: " in caplog.text
     assert "tasks.sqlite3 cannot be opened" in caplog.text
