@@ -111,14 +111,14 @@ class Reply(Generic[T]):
         if self._state == _OPEN:
             task = trio.lowlevel.current_task()
             first = self._enter(task)
-            timer = None
-            if timers is not None and deadline != math.inf:
-                timer = timers.at(deadline, self._first_expired if first else partial(self._expire, task))
-            try:
-                leave = self._first_gave_up if first else partial(self._gave_up, task)
+            leave = self._first_gave_up if first else partial(self._gave_up, task)
+            if timers is None or deadline == math.inf:
                 await trio.lowlevel.wait_task_rescheduled(leave)
-            finally:
-                if timer is not None:
+            else:
+                timer = timers.at(deadline, self._first_expired if first else partial(self._expire, task))
+                try:
+                    await trio.lowlevel.wait_task_rescheduled(leave)
+                finally:
                     timer.disarm()
         elif self._state == _ABANDONED:
             msg = "this reply was abandoned: its answer was refused while nobody waited, and cannot be waited for again"
