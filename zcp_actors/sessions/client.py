@@ -191,6 +191,8 @@ class ClientSession(Cell["Message | Decided"]):
             self._ready = Reply()
         if self.automaton is not None:
             self.perform(self._without_callers(self.automaton.lost(cause, final=final)))
+        if self.spans is not None:
+            self.spans.close()
         if final:
             self.tasks.close(cause)
 
@@ -486,6 +488,8 @@ class ClientSession(Cell["Message | Decided"]):
             self._desk.close()
         if self._receiver is not None:
             self._receiver.close()
+        if self.spans is not None:
+            self.spans.close()
         self.host_runtime.closed_session(self)
         if self.connection is not None:
             self.connection.hang_up()

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from zcp_actors.errors import ZCPError
-from zcp_actors.protocol.capabilities import ASKING
+from zcp_actors.protocol.capabilities import ASKING, QUESTIONS
 from zcp_actors.protocol.stateless_client import StatelessClient
 from zcp_actors.sessions.exchange_facts import (
     carrying,
     meta_of,
+    reply_facts,
     request_facts,
     result_facts,
     text_of,
@@ -75,6 +76,8 @@ class ClientSpans:
         self._legs: dict[RequestId, Asking] = {}
         self._questions: dict[int, Span] = {}
         self._withdrawn: dict[int, Span] = {}
+        self._served: dict[RequestId, list[Span]] = {}
+        """Requests of the server that are no questions, by id: a peer may use one twice, and the last is answered."""
         self._created: OrderedDict[str, Span] = OrderedDict()
         """Task id -> the call that became it, until somebody follows the task."""
 
@@ -129,8 +132,10 @@ class ClientSpans:
         if isinstance(message, Request):
             asking = self._legs.get(message.id) or self._next_leg(message)
             return message if asking is None else self._carrying(message, asking.leg)
-        elif isinstance(message, Notification) and message.method == CANCELLED:
-            return self._cancelling(message)
+        if isinstance(message, Notification):
+            return self._cancelling(message) if message.method == CANCELLED else message
+        if message.id in self._served:
+            self._end_served(message.id, *reply_facts(message))
         return message
 
     def _carrying(self, message: Request, span: Span) -> Request:
@@ -237,9 +242,19 @@ class ClientSpans:
 
     def received(self, message: Any) -> None:
         """A message came, and is not handled yet. What takes a question back is followed as well."""
-        if not isinstance(message, Notification) or message.method != CANCELLED:
+        if isinstance(message, Request):
+            # In the newer era a server may not ask, and is not answered.
+            if message.method not in QUESTIONS and not isinstance(self._session.automaton, StatelessClient):
+                facts = self._facts(message.id, message.method, message.params)
+                self._served.setdefault(message.id, []).append(self._recorder.begin("call", self._path, **facts))
+        elif isinstance(message, Notification) and message.method == CANCELLED:
+            self._taken_back(message)
+
+    def _taken_back(self, message: Notification) -> None:
+        id: Any = value_of(message.params, "requestId")
+        if isinstance(id, int | str) and id in self._served:
+            self._end_served(id, "cancelled", {"cancelled_for": "server"})
             return
-        id = value_of(message.params, "requestId")
         questions: dict[RequestId, Incoming] = getattr(self._session.automaton, "questions", {})
         question = questions.get(id) if isinstance(id, int | str) else None
         span = None if question is None else self._questions.get(question.number)
@@ -250,6 +265,18 @@ class ClientSpans:
             )
             canceller.end()
             self._withdrawn[question.number] = canceller
+
+    def _end_served(self, id: RequestId, outcome: str, facts: dict[str, Any]) -> None:
+        spans = self._served[id]
+        if len(spans) == 1:
+            del self._served[id]
+        spans.pop().end(outcome, peer=self._path, **facts)
+
+    def close(self) -> None:
+        """The session has ended, or its connection: what the server asked will not be answered."""
+        for id in list(self._served):
+            while id in self._served:
+                self._end_served(id, "cancelled", {"cancelled_for": "session"})
 
     def answered(self, question: Incoming, span: Span, outcome: Any, **facts: Any) -> None:
         """A question has ended: with a result model, with an exception, or with nothing for nobody."""
