@@ -76,6 +76,32 @@ async def test_who_writes_while_another_task_writes_or_closes_is_told_that_it_is
         nursery.cancel_scope.cancel()
 
 
+async def test_nothing_is_written_into_the_middle_of_another_write():
+    """Where the system has room again before the first task has its turn, the second would be the first to use it."""
+    data = b"x" * (1 << 22)
+    received = bytearray()
+    async with pair() as (stream, theirs), trio.open_nursery() as nursery:
+        nursery.start_soon(stream.send_all, data)
+        await trio.testing.wait_all_tasks_blocked()
+        with theirs.dup() as peer:
+            received += peer._sock.recv(1 << 20)
+        with pytest.raises(trio.BrokenResourceError, match="another task"):
+            await stream.send_all(b"y")
+        while len(received) < len(data):
+            received += await theirs.recv(1 << 16)
+    assert received == data
+
+
+async def test_nothing_is_written_after_a_write_that_was_cut_short():
+    async with pair() as (stream, _):
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await stream.send_all(b"x" * (1 << 24))
+        assert scope.cancelled_caught
+        with pytest.raises(trio.BrokenResourceError, match="cut short"):
+            await stream.send_all(b"y")
+
+
 async def test_a_peer_that_sends_but_asks_for_nothing_in_time_is_taken_for_gone():
     async with pair() as (stream, theirs):
         stream.ask_within(0.05)

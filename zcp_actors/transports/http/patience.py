@@ -29,6 +29,8 @@ class PatientStream(trio.abc.HalfCloseableStream):
         self._stream, self._stall = stream, stall
         self._silence, self._end, self._next = math.inf, math.inf, math.inf
         self._holding, self._held = False, b""
+        self._midway = False
+        """Some of a write has left, and not all of it: nothing else may leave after that."""
         self._hearing = trio.CancelScope()
         self._over = trio.Event()
 
@@ -38,10 +40,12 @@ class PatientStream(trio.abc.HalfCloseableStream):
         return self._stream.socket
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Raises `trio.BrokenResourceError` also for a peer that does not read.
+        """Raises `trio.BrokenResourceError` also for a peer that does not read, and after a write that was cut short.
 
         No checkpoint where the system has room for it all: whoever writes reads next, or waits for what to write.
         """
+        if self._midway:
+            raise trio.BrokenResourceError("another task writes to this connection, or a write was cut short")
         if self._holding:
             self._held += data
             return
@@ -66,6 +70,7 @@ class PatientStream(trio.abc.HalfCloseableStream):
             return 0
 
     async def _send_slowly(self, view: memoryview) -> None:
+        self._midway = True
         for start in range(0, len(view), SLICE):
             with trio.move_on_after(self._stall) as scope:
                 try:
@@ -75,6 +80,7 @@ class PatientStream(trio.abc.HalfCloseableStream):
             if scope.cancelled_caught:
                 self.abort()
                 raise trio.BrokenResourceError(f"the peer has not read for {self._stall:g} s")
+        self._midway = False  # an error or a cancel leaves it as it is: there is a hole in what was sent
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
