@@ -35,7 +35,7 @@ from zcp_actors.sessions.client_spans import ACKNOWLEDGED, ClientSpans
 from zcp_actors.sessions.desk import Desk
 from zcp_actors.sessions.exchange_facts import way_facts
 from zcp_actors.sessions.notices import tell_listener
-from zcp_actors.sessions.outgoing import Outgoing
+from zcp_actors.sessions.outgoing import Outgoing, answer_of
 from zcp_actors.sessions.receiver import Receiver
 from zcp_actors.sessions.reporting import Report
 from zcp_actors.sessions.server_tasks import ServerTasks
@@ -493,11 +493,3 @@ class ClientSession(Cell["Message | Decided"]):
         self.host_runtime.closed_session(self)
         if self.connection is not None:
             self.connection.hang_up()
-
-
-def answer_of(reply: Reply[Any]) -> Any:
-    """What a settled reply holds, an exception as a value."""
-    try:
-        return reply.result()
-    except ZCPError as error:
-        return error

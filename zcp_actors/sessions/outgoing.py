@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from zcp_actors.errors import ZCPError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,3 +38,11 @@ class Outgoing:
     def __call__(self) -> None:
         """One of its limits may have been reached: what its timer calls, so that a request needs no method object."""
         self.session.look(self)
+
+
+def answer_of(reply: Reply[Any]) -> Any:
+    """What a settled reply holds, an exception as a value."""
+    try:
+        return reply.result()
+    except ZCPError as error:
+        return error
