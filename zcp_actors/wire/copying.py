@@ -10,13 +10,12 @@ The rule: a copy equals what writing and reading the model would give.
 from __future__ import annotations
 
 from functools import cache, partial
-from operator import attrgetter
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
-from zcp_actors.wire.model import Model
+from zcp_actors.wire.model import Model, reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,9 +58,7 @@ def _model(model: M) -> M:
 def _fields(cls: Any) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[Callable[[Any, Any], None], Plan], ...]]:
     """A reader of all fields; the writer and the plan of each: the slots' own, which no frozen class guards."""
     hints, names = get_type_hints(cls), [field.name for field in attrs.fields(cls)]
-    # One name alone would be read without a tuple around it.
-    read = attrgetter(*names) if len(names) > 1 else lambda model: (getattr(model, names[0]),)
-    return read, tuple((getattr(cls, name).__set__, _plan(hints[name])) for name in names)
+    return reader_of(*names), tuple((getattr(cls, name).__set__, _plan(hints[name])) for name in names)
 
 
 def _plan(hint: Any) -> Plan:

@@ -143,9 +143,12 @@ def _plain(value: Any) -> Any:
 def _slots(cls: Any) -> tuple[_Read, tuple[_Write, ...], dict[str, _Write]]:
     """A reader of all fields and a writer of each, also by name: the slots' own, which no frozen class guards."""
     writers = {field.name: getattr(cls, field.name).__set__ for field in attrs.fields(cls)}
-    first, *others = writers
-    read = attrgetter(first, *others) if others else lambda model: (getattr(model, first),)
-    return read, tuple(writers.values()), writers
+    return reader_of(*writers), tuple(writers.values()), writers
+
+
+def reader_of(first: str, *others: str) -> Callable[[Any], tuple[Any, ...]]:
+    """What reads these attributes as a tuple, be it one; `attrgetter` gives one alone without a tuple around it."""
+    return attrgetter(first, *others) if others else lambda model: (getattr(model, first),)
 
 
 def replaced(model: T, **changes: Any) -> T:
