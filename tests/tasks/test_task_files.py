@@ -11,12 +11,15 @@ import sys
 import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
+from queue import Empty
+from types import SimpleNamespace
 
 import attrs
 import pytest
 import trio
 from task_worlds import DONE, MANY, NOW, QUESTION, SLOW, Clock, made, moved
 
+from zcp_actors.actors import Reply
 from zcp_actors.errors import StartFailed, UsageError
 from zcp_actors.protocol import tasks
 from zcp_actors.sessions.state_keys import STATE_DIR, key_file
@@ -26,6 +29,7 @@ from zcp_actors.tasks.shelf import Row, Shelf
 from zcp_actors.tasks.task_json import FORMAT
 from zcp_actors.tasks.task_rules import REMOVAL_SECONDS
 from zcp_actors.tasks.task_tables import SCHEMA
+from zcp_actors.tasks.writer import PATIENCE_SECONDS, Order
 
 PLACE = made().place
 
@@ -358,6 +362,26 @@ async def test_a_work_that_does_not_hurry_shares_the_commit_of_the_next(opened, 
 
     assert store.writer.commits == before + 1
     assert await store.handles("host") == [{"id": "b"}]
+
+
+def test_works_that_do_not_hurry_and_trickle_in_wait_no_longer_for_being_many(path, monkeypatch):
+    """What waits behind them are chores, too: a lease that is not renewed for ten seconds is lost."""
+    writer, passed = Writer(path), [0.0]
+
+    class Trickle:
+        def get(self, timeout=None):
+            pause = PATIENCE_SECONDS * 0.8
+            passed[0] += pause if timeout is None else min(pause, timeout)
+            if timeout is not None and timeout < pause:
+                raise Empty
+            return Order(lambda _: None, Reply(), hurries=False)
+
+    monkeypatch.setattr("zcp_actors.tasks.writer.time", SimpleNamespace(monotonic=lambda: passed[0]))
+    monkeypatch.setattr(writer, "_orders", Trickle())
+    group, going_on = writer._gather()
+
+    assert going_on
+    assert (len(group), passed[0]) == (2, pytest.approx(PATIENCE_SECONDS * 1.8))
 
 
 async def test_a_work_that_does_not_hurry_is_done_soon_though_nothing_follows(opened):

@@ -15,6 +15,7 @@ A waiter that is cancelled leaves; its work is done all the same, in its place, 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
 import stat
@@ -50,7 +51,7 @@ MAX_QUEUED = 10_000
 """Works that may wait: seconds of a slow disk. Beyond that the disk does not keep up, and callers should hear of it."""
 
 PATIENCE_SECONDS = 0.05
-"""How long a work that does not hurry waits for the next one: some commits' time, and less than a look at what others
+"""How long works that do not hurry wait for one that does: some commits' time, and less than a look at what others
 wrote."""
 
 LOCK_SECONDS = 10.0
@@ -248,13 +249,18 @@ class Writer:
     def _gather(self) -> tuple[list[Order], bool]:
         pauses = [chore.pause for chore in self._chores if chore.pause is not None]
         group: list[Order] = []
-        hurries = False
+        hurries, until = False, math.inf
         try:
             order = self._orders.get(timeout=min(pauses, default=None))
             while order is not None and len(group) < MAX_GROUP - 1:
                 group.append(order)
                 hurries = hurries or order.hurries
-                order = self._orders.get_nowait() if hurries else self._orders.get(timeout=PATIENCE_SECONDS)
+                if hurries:
+                    order = self._orders.get_nowait()
+                    continue
+                # One limit for the group: works that trickle in must not keep the chores, and so the leases, waiting.
+                until = min(until, time.monotonic() + PATIENCE_SECONDS)
+                order = self._orders.get(timeout=max(until - time.monotonic(), 0.0))
         except Empty:
             return group, True
         return (group, False) if order is None else ([*group, order], True)
