@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from contextvars import Context
     from types import TracebackType
@@ -347,6 +347,9 @@ class TaskStore(Protocol):
 
     async def read(self, place: Any) -> Any:
         """The newest record; None for an unknown place, and for one that has expired."""
+
+    async def read_all(self, places: Sequence[Any]) -> list[Any]:
+        """`read` for several, in their order, at the price of one wait."""
 
     def write(self, task: Any, lease: Any = None, entries: Mapping[str, Any] = ...) -> Any:
         """A `Reply[bool]`: replace the record, if `task.revision` is that of the newest one; the new one has the next.

@@ -1,8 +1,9 @@
 """
 What changed in the file, told to whoever watches: this process's own writes at once, those of others soon after.
 
-Owns the place in the change sequence up to which watchers have heard. Refuses to know who writes: own and foreign
-changes are read from the same sequence, so they come in the one order in which they were made.
+Owns the place in the change sequence up to which watchers have heard. Own and foreign changes have their numbers from
+the same sequence, so they are told in the one order in which they were made. What came since the last look is read from
+the file, unless this process wrote all of it: then the numbers leave no gap, and the records are known.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import suppress
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from zcp_actors.errors import UsageError
@@ -36,6 +38,8 @@ class ChangeFeed:
         self._seen: int | None = None
         """The last change that was told; None until somebody watches."""
         self._version: int | None = None
+        self._own: dict[int, Task] = {}
+        """What this process wrote since the last look, as the file has it, by the number of the change."""
         self.pause: float | None = None
 
     def begin(self) -> None:
@@ -52,23 +56,32 @@ class ChangeFeed:
         if self._seen is None:
             self._seen, _, _ = tables.counts(connection)
 
+    def wrote(self, change: int, task: Task) -> None:
+        """In the writer's thread, when the disk has it: this process made this change."""
+        self._own[change] = task
+
     def __call__(self, connection: Connection, wrote: bool, /) -> Callable[[], None] | None:  # noqa: FBT001 - see Chore
         """See `Chore`. What could not be read now is read with the next look."""
+        own, self._own = self._own, {}
         if self.pause is None:
             return None
         news: list[tuple[int, Place, Task | None]] = []
         with suppress(sqlite3.Error):
             (version,) = connection.execute("PRAGMA data_version").fetchone()  # of others' writes: ours do not move it
             if wrote or version != self._version:
-                news = self._read(connection)
+                news = self._read(connection, own)
                 self._version = version
         return partial(self._tell, news) if news else None
 
-    def _read(self, connection: Connection) -> list[tuple[int, Place, Task | None]]:
+    def _read(self, connection: Connection, own: dict[int, Task]) -> list[tuple[int, Place, Task | None]]:
         connection.execute("BEGIN")
         try:
             newest, _, _ = tables.counts(connection)
             seen = newest if self._seen is None else self._seen
+            if all(change in own for change in range(seen + 1, newest + 1)):
+                self._seen = newest
+                last = {own[change].place: change for change in range(seen + 1, newest + 1)}
+                return [(change, place, own[change]) for place, change in sorted(last.items(), key=itemgetter(1))]
             apps = self._audience.apps if newest != seen else ()  # handles are no news
             news = [told for app in apps for told in self._news_of(connection, app, seen)]
         finally:

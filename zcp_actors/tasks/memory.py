@@ -25,7 +25,7 @@ from zcp_actors.tasks.shelf import Row, Shelf
 from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from types import TracebackType
 
 MAX_TASKS = 50_000
@@ -108,6 +108,10 @@ class MemoryTaskStore:
         await self._step()
         row = self._living(place, self.now())
         return None if row is None else row.task
+
+    async def read_all(self, places: Sequence[Place]) -> list[Task | None]:
+        """See `ports.TaskStore`. On cancel: nothing."""
+        return [await self.read(place) for place in places]
 
     def write(self, task: Task, lease: Lease | None = None, entries: Mapping[str, Any] | None = None) -> Reply[bool]:
         """See `ports.TaskStore`. The reply is settled, and watchers have heard, when this returns. Raises `NotJSON`.

@@ -239,24 +239,11 @@ class TaskService:
         return cell.saved if expires is None or self.store.now() < expires else None
 
     async def find_all(self, places: Sequence[Place]) -> list[Task | None]:
-        """`find` for several, asked for at once, so that they share the store's time. Raises what the first raises."""
-        if len(places) == 1 or not self.store.durable:
+        """`find` for several, asked for at once, so that they share the store's time."""
+        if not self.store.durable:
             return [await self.find(place) for place in places]
-        found: dict[Place, Any] = {}
-
-        async def find(place: Place) -> None:
-            try:
-                found[place] = await self.find(place)
-            except Exception as error:  # noqa: BLE001 - raised below, without a group around it
-                found[place] = error
-
-        async with trio.open_nursery() as nursery:
-            for place in places:
-                nursery.start_soon(find, place)
-        for each in found.values():
-            if isinstance(each, Exception):
-                raise each
-        return [found[place] for place in places]
+        await self.ready()
+        return await self.store.read_all(places)
 
     async def answer(self, place: Place, outcomes: Mapping[str, dict[str, Any]]) -> None:
         """Take answers, by key; what nobody asks any more is passed over. Stored when this returns."""

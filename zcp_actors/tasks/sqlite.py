@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import trio
 
 from zcp_actors.errors import Overloaded, StartFailed, UsageError
+from zcp_actors.protocol.tasks import stored
 from zcp_actors.sessions.state_keys import key_file
 from zcp_actors.tasks import audience
 from zcp_actors.tasks import task_tables as tables
@@ -31,10 +32,11 @@ from zcp_actors.tasks.lease_keeper import LeaseKeeper, SqliteKeeping
 from zcp_actors.tasks.task_json import encoded, to_json
 from zcp_actors.tasks.task_rules import SWEEP_BATCH, TaskRules, nameable
 from zcp_actors.tasks.writer import Writer
+from zcp_actors.wire.model import replaced
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
     from sqlite3 import Connection
     from types import TracebackType
@@ -127,15 +129,21 @@ class SqliteTaskStore:
     async def create(self, task: Task, owner: str, *, max_open: int, entries: Mapping[str, Any] | None = None) -> Lease:
         """See `ports.TaskStore`. Raises `Overloaded`; `UsageError` for a place that is taken. On cancel: no task."""
         ours: list[Lease] = []
+        changes: list[int] = []
         texts = _texts(entries)
 
         def create(connection: Connection) -> Lease:
-            lease = self._rules.create(connection, task, owner, max_open, texts)
+            lease, change = self._rules.create(connection, task, owner, max_open, texts)
             ours.append(lease)
+            changes.append(change)
             return lease
 
+        def kept(lease: Lease) -> None:
+            self._keeper.took([lease])
+            self._feed.wrote(changes[-1], replaced(task, revision=1))
+
         try:
-            return await self._submit(create, kept=lambda lease: self._keeper.took([lease])).wait()
+            return await self._submit(create, kept=kept).wait()
         except trio.Cancelled:
             self._undo(lambda connection: self._rules.take_back(connection, ours))
             raise
@@ -148,10 +156,32 @@ class SqliteTaskStore:
             return None
         return await self._read(lambda connection: tables.read(connection, place, self._now(), self._file))
 
+    async def read_all(self, places: Sequence[Place]) -> list[Task | None]:
+        """See `ports.TaskStore`: in one work. On cancel: nothing."""
+        asked = [place if nameable(place) else None for place in places]
+
+        def read(connection: Connection) -> list[Task | None]:
+            now = self._now()
+            return [None if each is None else tables.read(connection, each, now, self._file) for each in asked]
+
+        return await self._read(read)
+
     def write(self, task: Task, lease: Lease | None = None, entries: Mapping[str, Any] | None = None) -> Reply[bool]:
         """See `ports.TaskStore`. What has ended is never replaced. Raises `NotJSON`, and as every method."""
         texts, record = _texts(entries), to_json(task)
-        return self._submit(lambda connection: self._rules.write(connection, task, record, lease, texts))
+        changes: list[int] = []
+
+        def write(connection: Connection) -> bool:
+            change = self._rules.write(connection, task, record, lease, texts)
+            if change is not None:
+                changes.append(change)
+            return change is not None
+
+        def kept(done: bool) -> None:  # noqa: FBT001 - what the work returned
+            if done:
+                self._feed.wrote(changes[-1], stored(task))
+
+        return self._submit(write, kept=kept)
 
     async def entries(self, place: Place) -> dict[str, Any]:
         """See `ports.TaskStore`. On cancel: nothing."""

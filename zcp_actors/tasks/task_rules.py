@@ -36,17 +36,20 @@ class TaskRules:
 
     def create(
         self, connection: Connection, task: Task, owner: str, max_open: int, texts: Mapping[str, str | None]
-    ) -> Lease:
-        """Keep a new task and its journal. Raises `Overloaded`, and `UsageError` for a place that is taken."""
+    ) -> tuple[Lease, int]:
+        """Keep a new task and its journal; its lease, and the number of the change.
+
+        Raises `Overloaded`, and `UsageError` for a place that is taken.
+        """
         now, place = self._now(), task.place
         if tables.count_open(connection, place.app, place.principal, now, max_open) >= max_open:
             raise audience.too_many_open(max_open, place.app)
         if tables.exists(connection, place):
             raise audience.exists_already(place)
         self._make_room(connection, now)
-        number = tables.insert(connection, task, None if task.ended else owner, now + self._lease)
+        number, change = tables.insert(connection, task, None if task.ended else owner, now + self._lease)
         tables.enter(connection, number, texts)
-        return Lease(place, owner, 1)
+        return Lease(place, owner, 1), change
 
     def _make_room(self, connection: Connection, now: float) -> None:
         for app in tables.apps(connection) if self._full(connection) else ():
@@ -67,18 +70,21 @@ class TaskRules:
 
     def write(
         self, connection: Connection, task: Task, record: str, lease: Lease | None, texts: Mapping[str, str | None]
-    ) -> bool:
-        """Replace a record, if `task` was made from it and the lease, where one is given, is held."""
+    ) -> int | None:
+        """Replace a record, if `task` was made from it and the lease, where one is given, is held.
+
+        The number of the change; None where there was none.
+        """
         found = tables.find(connection, task.place, self._now()) if nameable(task.place) else None
         if found is None or found.ended or found.revision != task.revision:
-            return False
+            return None
         if lease is not None and not (found.held and (found.owner, found.fence) == (lease.owner, lease.fence)):
-            return False
+            return None
         if found.format > FORMAT:
             raise unknown_format(found.format, task.place, self._file)
-        tables.replace(connection, found.number, task, record)
+        change = tables.replace(connection, found.number, task, record)
         tables.enter(connection, found.number, texts)
-        return True
+        return change
 
     def claim(
         self, connection: Connection, app: str, owner: str, wanted: frozenset[tuple[str, str]], limit: int

@@ -159,20 +159,21 @@ def exists(connection: Connection, place: Place) -> bool:
     return connection.execute(query, place).fetchone() is not None
 
 
-def insert(connection: Connection, task: Task, owner: str | None, until: float) -> int:
-    """A new row, of revision and fence 1; its number."""
+def insert(connection: Connection, task: Task, owner: str | None, until: float) -> tuple[int, int]:
+    """A new row, of revision and fence 1; its number, and that of the change."""
     place, origin, change = task.place, task.origin, next_change(connection, tasks=1)
     row = (*place, origin.method, origin.target, task.created, task.expires, task.ended, change, owner, until)
     number = connection.execute(CREATE, (*row, FORMAT, to_json(task))).lastrowid
     connection.execute("INSERT INTO task_origins VALUES (?, ?)", (number, origin_to_json(task)))
     assert number is not None  # it was inserted
-    return number
+    return number, change
 
 
-def replace(connection: Connection, number: int, task: Task, record: str) -> None:
-    """The next record of a row; its lease ends with the task."""
-    row = (task.expires, task.ended, next_change(connection), task.ended, FORMAT, record, number)
-    connection.execute(REPLACE, row)
+def replace(connection: Connection, number: int, task: Task, record: str) -> int:
+    """The next record of a row; its lease ends with the task. The number of the change."""
+    change = next_change(connection)
+    connection.execute(REPLACE, (task.expires, task.ended, change, task.ended, FORMAT, record, number))
+    return change
 
 
 def enter(connection: Connection, number: int, entries: Mapping[str, str | None]) -> None:

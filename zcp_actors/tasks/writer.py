@@ -341,16 +341,19 @@ def _make_private(path: Path) -> None:
 
 
 def _do(connection: sqlite3.Connection, order: Order) -> None:
-    """One work, which fails alone."""
-    connection.execute("SAVEPOINT one")
+    """One work, which fails alone. Of one that only reads there is nothing to undo."""
+    if not order.reads:
+        connection.execute("SAVEPOINT one")
     try:
         order.outcome = order.work(connection)
     except Exception as error:
         if not connection.in_transaction:
             raise  # SQLite gave the whole transaction up: a full disk, say
-        connection.execute("ROLLBACK TO one")
+        if not order.reads:
+            connection.execute("ROLLBACK TO one")
         order.failed, order.outcome = True, error
-    connection.execute("RELEASE one")
+    if not order.reads:
+        connection.execute("RELEASE one")
 
 
 def _tell(token: trio.lowlevel.TrioToken, group: list[Order], news: Sequence[Callable[[], None]] = ()) -> None:
