@@ -127,6 +127,29 @@ async def test_of_many_waiters_those_who_stay_get_the_answer(gone):
     assert outcomes == ["cancelled", "theirs", "theirs"]
 
 
+async def test_a_waiter_who_is_cancelled_as_his_time_runs_out_takes_no_others_wait_with_him(autojump_clock):
+    """Whether the cancel or the timer is first in that step is chance, hence the many rounds."""
+    timers, outcomes, rounds = Timers(), [], 40
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(timers.run)
+        for _ in range(rounds):
+            reply, due = Reply(), trio.current_time() + 1
+            async with trio.open_nursery() as waiters:
+                waiters.start_soon(
+                    lambda reply=reply, due=due: outcome_of(
+                        reply, trio.CancelScope(deadline=due), [], timers=timers, deadline=due
+                    )
+                )
+                await wait_all_tasks_blocked()
+                waiters.start_soon(outcome_of, reply, trio.CancelScope(), outcomes)
+                await trio.sleep_until(due)
+                await wait_all_tasks_blocked()
+                reply.set("answer")
+        nursery.cancel_scope.cancel()
+
+    assert outcomes == ["answer"] * rounds
+
+
 async def test_an_abandoned_reply_refuses_to_be_waited_for_instead_of_hanging():
     reply = Reply()
     with trio.CancelScope() as scope:

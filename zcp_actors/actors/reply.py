@@ -46,7 +46,7 @@ class Reply(Generic[T]):
         self._state = _OPEN
         self._value: Any = None
         # A lone waiting task, the usual case, is kept bare; a list only when there are several.
-        self._tasks: trio.lowlevel.Task | list[trio.lowlevel.Task] | None = None
+        self._tasks: trio.lowlevel.Task | list[trio.lowlevel.Task | None] | None = None
         self._listeners: list[Callable[[Reply[T]], None]] | None = None
         # The usual listener is the host that owes the answer: a slot of its own saves it a list and a closure.
         self._debtor: Host | None = None
@@ -145,14 +145,17 @@ class Reply(Generic[T]):
 
     def _first_gave_up(self, _: object) -> trio.lowlevel.Abort:
         # Whoever came first stands first as long as it waits; so it needs no note of which task it is.
-        waiting = self._tasks
-        assert waiting is not None
-        return self._gave_up(waiting[0] if isinstance(waiting, list) else waiting, _)
+        first = self._first()
+        assert first is not None
+        return self._gave_up(first, _)
 
     def _first_expired(self) -> None:
-        waiting = self._tasks
-        if waiting is not None:
-            self._expire(waiting[0] if isinstance(waiting, list) else waiting)
+        first = self._first()
+        if first is not None:
+            self._expire(first)
+
+    def _first(self) -> trio.lowlevel.Task | None:
+        return self._tasks[0] if isinstance(self._tasks, list) else self._tasks
 
     def _gave_up(self, task: trio.lowlevel.Task, _: object) -> trio.lowlevel.Abort:
         # Runs in the canceller's step, so no answer can slip in between.
@@ -160,9 +163,12 @@ class Reply(Generic[T]):
         return trio.lowlevel.Abort.SUCCEEDED
 
     def _leave(self, task: trio.lowlevel.Task) -> None:
-        if isinstance(self._tasks, list):
-            self._tasks.remove(task)
-            if self._tasks:
+        waiting = self._tasks
+        if isinstance(waiting, list):
+            at = waiting.index(task)
+            # The first leaves its place empty: its timer, disarmed only when it runs, must not take another's wait.
+            waiting[at : at + 1] = [None] if at == 0 else []
+            if any(waiting):
                 return
         self._tasks = None
         self._finish(_ABANDONED, None)
@@ -182,7 +188,8 @@ class Reply(Generic[T]):
         self._finish(state, value)
         if type(tasks) is list:
             for task in tasks:
-                trio.lowlevel.reschedule(task)
+                if task is not None:
+                    trio.lowlevel.reschedule(task)
         elif tasks is not None:
             trio.lowlevel.reschedule(tasks)  # type: ignore[arg-type]
         return True
