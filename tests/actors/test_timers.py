@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -71,6 +72,19 @@ async def test_equal_or_later_deadlines_do_not_wake_the_task(autojump_clock):
         trio.lowlevel.remove_instrument(steps)
 
         assert steps.count == 0
+
+
+@pytest.mark.parametrize("began", [0, 3 * SLICE])
+async def test_what_is_over_since_ever_is_due_at_once(began, autojump_clock):
+    fired = []
+    async with open_runtime() as runtime:
+        await trio.sleep(began)
+        runtime.timers.at(-math.inf, lambda: fired.append(trio.current_time()))
+        for _ in range(10):
+            await trio.lowlevel.checkpoint()
+
+        assert fired == [began]
+        assert len(runtime.timers) == 0
 
 
 async def test_virtual_time_does_not_advance_for_a_disarmed_timer(autojump_clock):

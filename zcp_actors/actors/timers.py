@@ -109,10 +109,11 @@ class Timers:
         timer = Timer(self, deadline, callback)
         if deadline < math.inf:
             number = deadline // SLICE
-            if number <= self._begun:
-                self._push(timer)
-            else:
+            # Minus infinity, for what is over since ever, is in no slice: its number compares as false.
+            if number > self._begun:
                 self._put_aside(timer, number)
+            else:
+                self._push(timer)
             nap = self._nap
             if nap is not None and deadline < nap.deadline:
                 nap.deadline = deadline
