@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 
@@ -127,6 +128,16 @@ def test_schemas_have_a_largest_size_and_depth():
         compile_schema(deep)
     with pytest.raises(SchemaError, match="bytes, the limit is"):
         compile_schema({"description": "x" * validator.MAX_SCHEMA_BYTES})
+
+
+def test_a_schema_that_can_just_be_written_and_not_be_read_any_more_is_too_deep_as_well():
+    """The two run out of stack at depths that are a level or two apart."""
+    deep: dict = {}
+    for level in range(sys.getrecursionlimit()):
+        deep = {"items": deep}
+        if level >= validator.MAX_SCHEMA_DEPTH:
+            with pytest.raises(SchemaError, match="nested deeper than"):
+                compile_schema(deep)
 
 
 @pytest.mark.parametrize("schema", [{"items": {"$ref": "#"}}, {"const": [1]}, {"uniqueItems": True}, {"type": "array"}])

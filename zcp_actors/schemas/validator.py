@@ -125,8 +125,11 @@ def compile(schema: Any, *, formats: bool = False) -> Validator:  # noqa: A001  
 
 def _check_depth(schema: Any) -> None:
     if _depth(schema, MAX_SCHEMA_DEPTH) > MAX_SCHEMA_DEPTH:
-        message = f"the schema is nested deeper than {MAX_SCHEMA_DEPTH} levels: use $defs and $ref"
-        raise SchemaError(message)
+        raise _too_deep()
+
+
+def _too_deep() -> SchemaError:
+    return SchemaError(f"the schema is nested deeper than {MAX_SCHEMA_DEPTH} levels: use $defs and $ref")
 
 
 def _canonical(schema: Any) -> bytes:
@@ -138,9 +141,17 @@ def _canonical(schema: Any) -> bytes:
         raise SchemaError(message) from error
 
 
-def _build(text: bytes, formats: bool) -> Validator:  # noqa: FBT001  # part of the cache's key
-    schema = msgspec.json.decode(text)
+def _decoded(text: bytes) -> Any:
+    try:
+        schema = msgspec.json.decode(text)
+    except RecursionError:  # reading takes a little more of the stack than writing did
+        raise _too_deep() from None
     _check_depth(schema)
+    return schema
+
+
+def _build(text: bytes, formats: bool) -> Validator:  # noqa: FBT001  # part of the cache's key
+    schema = _decoded(text)
     try:
         validator = jsonschema_rs.validator_for(_with_draft(schema), offline=True, validate_formats=formats, mask=_MASK)
     except ValueError as error:
