@@ -14,6 +14,7 @@ from trio.testing import wait_all_tasks_blocked
 from zcp_actors import Inbox
 from zcp_actors.errors import InvalidResult, RequestCancelled, RPCError, ZCPError
 from zcp_actors.sessions import task_watch
+from zcp_actors.sessions.client import ClientSession
 from zcp_actors.tasks import MemoryTaskStore
 from zcp_actors.testing import ScriptedServer
 from zcp_actors.wire import CreateTaskRequestParams
@@ -354,3 +355,26 @@ async def test_a_task_that_is_followed_no_more_leaves_no_request_behind(nursery,
         await trio.sleep(100)
         assert isinstance(waiting.outcome, InvalidResult)
         assert not client._session.automaton.tokens
+
+
+@both_eras
+async def test_a_task_that_is_dropped_in_the_step_of_an_answer_is_followed_no_more(era, autojump_clock, monkeypatch):
+    """Whoever looks at it has its answer then, and goes on to the end of the look though it was cancelled."""
+    async with task_server(era) as (client, server):
+        await client.call_tool_as_task("slow", poll_interval=1000)
+        watch, feed = client._session.tasks, ClientSession.feed
+        task = watch.tasks["t1"]
+
+        def feed_and_drop(session, message):
+            feed(session, message)
+            if server.polls:
+                watch.drop(task)
+
+        def later(session, message):
+            trio.lowlevel.current_trio_token().run_sync_soon(feed_and_drop, session, message)
+
+        monkeypatch.setattr(ClientSession, "feed", later)
+        await trio.sleep(100)
+
+        assert len(server.polls) == 1
+        assert task.following is None

@@ -125,7 +125,7 @@ class Following(AboutTask, StandingJob):
     def ended(self, exit: Exit) -> None:
         """The next one takes its place, or it is followed no more."""
         self.task.following = None
-        if exit.kind == "normal" and not self.task.over and self.watch.session.me.status == "running":
+        if exit.kind == "normal" and self.watch.follows(self.task):
             self.watch.go_on(self.task)
 
 

@@ -119,6 +119,10 @@ class TaskWatch:
         self._retune()
         return task
 
+    def follows(self, task: FollowedTask) -> bool:
+        """There is more to hear of it, and it was not dropped while something was heard."""
+        return self.tasks.get(task.id) is task and not task.over and self.session.me.status == "running"
+
     def go_on(self, task: FollowedTask) -> None:
         """Poll it when it is due."""
         task.following = Following(self, task)
