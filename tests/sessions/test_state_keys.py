@@ -9,9 +9,13 @@ import sys
 
 import pytest
 
-from zcp_actors.errors import StartFailed, UsageError
+from zcp_actors import open_runtime
+from zcp_actors.errors import InvalidParams, StartFailed, UsageError
 from zcp_actors.protocol.sealing import MIN_KEY_LENGTH, Sealer
+from zcp_actors.protocol.serving import Served
+from zcp_actors.sessions.runtime import MAX_CALL_STATES
 from zcp_actors.sessions.state_keys import STATE_DIR, STATE_KEYS, file_keys, key_file, state_keys
+from zcp_actors.wire import CallToolRequestParams
 
 LONG, OTHER = "k" * 32, "o" * 40
 
@@ -186,3 +190,18 @@ def test_processes_that_start_together_end_with_one_key(environ):
 
     assert len(set(keys)) == 1
     assert len(bytes.fromhex(keys[0].decode())) >= MIN_KEY_LENGTH
+
+
+async def test_a_runtime_remembers_the_sealing_of_so_many_apps_and_opens_the_states_of_all():
+    def call():
+        return Served(1, 1, "tools/call", CallToolRequestParams(name="press"))
+
+    async with open_runtime() as runtime:
+        state = runtime.call_state("first").seal(call(), "nonce", "")
+        for number in range(MAX_CALL_STATES):
+            assert runtime.call_state(f"app {number}") is runtime.call_state(f"app {number}")
+
+        assert len(runtime._call_states) == MAX_CALL_STATES
+        assert runtime.call_state("first").open(call(), state, "")[1] == "nonce"
+        with pytest.raises(InvalidParams, match="another request"):
+            runtime.call_state("second").open(call(), state, "")

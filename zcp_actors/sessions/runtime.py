@@ -31,6 +31,9 @@ C = TypeVar("C", bound="ZCPClientSession")
 RESTARTS = Limit(restarts=5, within=60.0, backoff=0.1, backoff_max=5.0)
 """How often a lost backend is brought back: five times a minute tells a flaky server from one that cannot live."""
 
+MAX_CALL_STATES = 1000
+"""Names of in-process apps whose sealing is remembered, one or two MB: a host may make an app for each user."""
+
 
 class Runtime(ActorRuntime):
     """Made by `open_runtime`."""
@@ -107,6 +110,9 @@ class Runtime(ActorRuntime):
         """What seals the states of calls that an app of this name serves in this process; one for all its sessions."""
         known = self._call_states.get(app)
         if known is None:
+            if len(self._call_states) >= MAX_CALL_STATES:
+                # It is nothing but a key: whoever asks for that app again gets one that opens the same states.
+                del self._call_states[next(iter(self._call_states))]
             known = self._call_states[app] = CallState(app, [self._state_key])
         return known
 
