@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
+
 import attrs
 import pytest
 import trio
 from session_world import both_eras, opened
+from span_world import Recorded
 
 from zcp_actors import Context, FastZCP, Inbox, Timeouts
 from zcp_actors.errors import RequestTimeout, RPCError
@@ -82,3 +85,18 @@ async def test_what_ends_otherwise_never_looks_completed(era, tool, timeouts, ou
                 await client.call_tool(tool, timeouts=timeouts)
 
     assert heard.of("request") == [("", "asked"), ("asked", outcome)]
+
+
+@pytest.mark.parametrize("recorder", [Heard, lambda: Recorded().telemetry], ids=["transitions", "spans"])
+@both_eras
+async def test_an_error_that_is_told_of_is_raised_with_its_own_way(era, recorder):
+    """Whoever reads a traceback is not led to what only looked at the error."""
+    ways = []
+    for listening in ({}, {"recorder": recorder()}):
+        async with opened(app, era, runtime=listening) as client:
+            with pytest.raises(RPCError) as caught:
+                await client.call_tool("failing")
+        ways.append([frame.name for frame in traceback.extract_tb(caught.value.__traceback__)])
+
+    assert ways[0] == ways[1]
+    assert ways[0][-1] == "wait"

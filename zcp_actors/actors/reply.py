@@ -93,6 +93,11 @@ class Reply(Generic[T]):
         else:
             self._listeners.append(listener)
 
+    @property
+    def error(self) -> BaseException | None:
+        """What it was failed with. To look at it here leaves alone the way that it has come, unlike raising it does."""
+        return self._value if self._state == _FAILED else None
+
     def result(self) -> T:
         """The answer, without waiting. Raises the error it was failed with, or `UsageError` while there is none."""
         if self._state == _SET:

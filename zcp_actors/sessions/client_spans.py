@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from zcp_actors.errors import ZCPError
 from zcp_actors.protocol.capabilities import ASKING, QUESTIONS
 from zcp_actors.protocol.stateless_client import StatelessClient
 from zcp_actors.sessions.exchange_facts import (
@@ -180,11 +179,11 @@ class ClientSpans:
         if asking is None:
             return
         self._legs.pop(asking.id, None)
-        try:
-            result = outgoing.reply.result()
-        except ZCPError:
-            outcome, facts = self._failed(outgoing.reply, asking)
+        reply = outgoing.reply
+        if not reply.settled or reply.error is not None:
+            outcome, facts = self._failed(reply, asking)
         else:
+            result = reply.result()
             outcome, facts = result_facts(result)
             if outcome == "task":
                 self._became(result, asking.outer)

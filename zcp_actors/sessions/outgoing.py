@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from zcp_actors.errors import ZCPError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -42,7 +40,4 @@ class Outgoing:
 
 def answer_of(reply: Reply[Any]) -> Any:
     """What a settled reply holds, an exception as a value."""
-    try:
-        return reply.result()
-    except ZCPError as error:
-        return error
+    return reply.result() if reply.error is None else reply.error

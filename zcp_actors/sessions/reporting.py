@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from zcp_actors.errors import ConnectionLost, RequestTimeout, ZCPError
+from zcp_actors.errors import ConnectionLost, RequestTimeout
 
 if TYPE_CHECKING:
     from zcp_actors.actors import Reply
@@ -22,15 +22,14 @@ def outcome_of(reply: Reply[Any]) -> tuple[str, dict[str, Any]]:
     """How a request or question ended, in one word, and the facts that tell more."""
     if not reply.settled:
         return "cancelled", {}
-    try:
-        result = reply.result()
-    except RequestTimeout as error:
+    error = reply.error  # not raised: it may be under way to the caller
+    if error is None:
+        return ("tool error" if getattr(reply.result(), "is_error", False) else "completed"), {}
+    if isinstance(error, RequestTimeout):
         return "timed out", {"error": type(error).__name__, "kind": error.kind}
-    except ConnectionLost as error:
+    if isinstance(error, ConnectionLost):
         return "lost", {"error": type(error).__name__}
-    except ZCPError as error:
-        return "failed", {"error": type(error).__name__, "code": getattr(error, "code", None)}
-    return ("tool error" if getattr(result, "is_error", False) else "completed"), {}
+    return "failed", {"error": type(error).__name__, "code": getattr(error, "code", None)}
 
 
 @attrs.frozen
