@@ -24,6 +24,7 @@ from zcp_actors.errors import (
     UsageError,
 )
 from zcp_actors.sessions.timeouts import Timeouts
+from zcp_actors.transports.http.client_factory import make_http_client
 
 V2025, V2026 = "2025-11-25", "2026-07-28"
 
@@ -376,3 +377,26 @@ async def test_what_both_ends_say_is_tapped(era):
     out = [json.loads(line).get("method") for side, line in lines if side == "out"]
     assert out[-1] == "tools/call"
     assert json.loads([line for side, line in lines if side == "in"][-1])["result"]["content"]
+
+
+@each_era
+async def test_a_body_that_a_hook_of_the_client_has_read_is_read_by_the_session_all_the_same(era):
+    """Hooks of httpx, and its authentication, may: https://www.python-httpx.org/advanced/event-hooks/."""
+
+    read = []
+
+    async def hook(response):
+        if response.headers.get("content-type") == "application/json":
+            read.append(await response.aread())
+
+    client = make_http_client()
+    client.event_hooks = {"response": [hook]}
+    with trio.fail_after(GUARD):
+        async with (
+            scripted(Server(era)) as served,
+            open_runtime(),
+            client,
+            streamable_http_client(served.url, era=era, http_client=client) as session,
+        ):
+            assert (await session.call_tool("good")).content[0].text == "good"
+    assert any(b"good" in body for body in read)

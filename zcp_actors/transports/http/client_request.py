@@ -71,7 +71,7 @@ class Reply:
         wanted = True
         with trio.CancelScope() as reading, Spoken(self.url):
             self._refuse_packed()
-            async with aclosing(aiter(self._response.stream)) as pieces:
+            async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
                     if not wanted:
                         continue
@@ -86,6 +86,14 @@ class Reply:
             await self._response.aclose()
         if failure is not None:
             raise failure
+
+    def _pieces(self) -> Any:
+        """The body as it comes; where a hook of the client's, or its authentication, has read it, as it was kept.
+
+        Whoever read it once more from the connection would hear the answer of whoever has that connection now.
+        """
+        response = self._response
+        return response.aiter_bytes() if response.is_stream_consumed else aiter(response.stream)
 
     async def body(self, limit: int) -> bytes:
         """The whole body. Raises `MessageTooLarge`, `ConnectionLost`."""
