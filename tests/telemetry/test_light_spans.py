@@ -104,6 +104,15 @@ class Nosy(SpanProcessor):
         self.seen.append(("end", span.name, isinstance(span, ReadableSpan), dict(span.attributes), None))
 
 
+@pytest.fixture
+def exported_by():
+    """A recorder, and what it exported."""
+    exported = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exported))
+    return Telemetry(provider), exported
+
+
 def about(context):
     return get_current_span(context).get_span_context()
 
@@ -294,6 +303,18 @@ def test_what_is_said_after_the_end_is_refused_as_the_sdk_does(caplog):
     assert shown[0] == shown[1]
     assert logged[0] == logged[1]
     assert len(logged[1]) == 5
+
+
+def test_what_is_told_of_a_span_that_has_ended_reaches_nobody(exported_by):
+    """Its attributes are made when an exporter asks, in its thread."""
+    telemetry, exported = exported_by
+    span = telemetry.begin("call", "/x", method="tools/call", target="add", id=1)
+    span.end()
+    span.tell(error="late", status="late", backend="late")
+
+    (made,) = exported.get_finished_spans()
+    assert "late" not in made.attributes.values()
+    assert made.attributes["mcp.method.name"] == "tools/call"
 
 
 def test_attributes_that_are_read_from_many_threads_at_once_are_made_once():

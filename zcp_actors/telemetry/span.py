@@ -58,7 +58,8 @@ class Followed:
 
     def tell(self, **facts: Any) -> None:
         """See `ports.Span`."""
-        self.drawing.guarded(self._tell, facts)
+        if not self.ended:  # an exporter may be reading the attributes
+            self.drawing.guarded(self._tell, facts)
 
     def _tell(self, facts: Mapping[str, Any]) -> None:
         self._add(self.drawing.attributes(facts))
