@@ -8,6 +8,10 @@ from functools import partial
 import pytest
 import trio
 import trio.testing
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, ResponseReceived, StreamEnded
+from h2.settings import SettingCodes, Settings
 from network.http_site import Gates, stage
 
 from zcp_actors import ServerHandle, open_runtime, streamable_http_client
@@ -128,6 +132,26 @@ async def test_the_head_of_a_response_and_its_body_arrive_in_one_piece():
         for _ in range(20):
             await stream.send_all(REQUEST)
             assert (await stream.receive_some()).endswith(b'\r\n\r\n{"status":"ok"}')
+
+
+async def test_a_head_of_http_2_waits_for_no_room_for_its_body():
+    """RFC 9113, 6.9: flow control is of bodies alone; a client may open its windows when it has seen the head."""
+    client = H2Connection(H2Configuration(client_side=True))
+    client.local_settings = Settings(client=True, initial_values={SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    client.initiate_connection()
+    names = [(":method", "GET"), (":path", "/healthz"), (":scheme", "http"), (":authority", "localhost")]
+    client.send_headers(1, names, end_stream=True)
+    seen = []
+    async with visit() as stream:
+        await stream.send_all(client.data_to_send())
+        while not any(isinstance(event, ResponseReceived) for event in seen):
+            seen += client.receive_data(await stream.receive_some())
+            await stream.send_all(client.data_to_send())
+        client.increment_flow_control_window(100, 1)
+        await stream.send_all(client.data_to_send())
+        while not any(isinstance(event, StreamEnded) for event in seen):
+            seen += client.receive_data(await stream.receive_some())
+    assert b"".join(event.data for event in seen if isinstance(event, DataReceived)) == b'{"status":"ok"}'
 
 
 async def test_a_connection_is_kept_however_many_requests_it_carries():

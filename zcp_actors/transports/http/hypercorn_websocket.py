@@ -39,7 +39,9 @@ class Attended(ASGIWrapper):
 
     async def __call__(self, scope: Any, receive: Any, send: Any, *workers: Any) -> None:
         if scope["type"] != "websocket":
-            await super().__call__(scope, receive, joined(send, self._stream), *workers)
+            if scope["http_version"] != "2":  # there a head that waits for its body would wait for room for the body
+                send = joined(send, self._stream)
+            await super().__call__(scope, receive, send, *workers)
             return
         events = self._attend(receive, send.__self__)
         try:
