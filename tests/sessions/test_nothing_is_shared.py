@@ -272,3 +272,24 @@ async def test_what_a_handler_does_to_an_outcome_its_replay_does_not_see(era, st
     assert found["first"]["tags"].count("changed") <= 2
     assert found["roots"] == 2
     assert found["second"] == {"tags": ["a"]}
+
+
+@both_eras
+@strictly_or_not
+async def test_what_a_handler_does_to_its_clients_declaration_is_not_believed_in_the_next_call(era, strict):
+    """2026-07-28, basic: a server goes by what each request declares."""
+    app = FastZCP("desk")
+
+    @app.tool
+    async def look(ctx: Context) -> dict:
+        found = {"capabilities": wire(ctx.client_capabilities), "info": wire(ctx.client_info)}
+        vandalise(ctx.client_capabilities)
+        vandalise(ctx.client_info)
+        return found
+
+    async with opened(app, era, strict=strict, elicitation_handler=lambda request: True) as client:
+        first = await client.call_tool("look")
+        second = await client.call_tool("look")
+
+    assert "elicitation" in first.structured_content["capabilities"]
+    assert second.structured_content == first.structured_content

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from zcp_actors.protocol.capabilities import ELICITATION, ROOTS, SAMPLING
 from zcp_actors.sessions.asked import Elicited, form_question, read_answer, sampling_question, url_question
-from zcp_actors.wire import RequestParams
+from zcp_actors.wire import RequestParams, copied
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -71,12 +71,15 @@ class Context:
     @property
     def client_info(self) -> Implementation | None:
         """Who the client says it is. Self-reported: for display, never for security."""
-        return self._call.served.client_info
+        info: Implementation | None = copied(self._call.served.client_info)
+        return info
 
     @property
     def client_capabilities(self) -> ClientCapabilities | None:
         """What the client can be asked for."""
-        return self._call.served.capabilities
+        # A copy, as above: what was read once stands for every request that says the same.
+        capabilities: ClientCapabilities | None = copied(self._call.served.capabilities)
+        return capabilities
 
     @property
     def protocol_version(self) -> str:
