@@ -25,11 +25,9 @@ class Timeouts:
     total: float = 600.0
     """In all, however much progress is reported."""
 
-    first: float = attrs.field(init=False)
-    """When a limit can be reached at the earliest."""
-
-    @first.default
-    def _earlier(self) -> float:
+    @property
+    def first(self) -> float:
+        """When a limit can be reached at the earliest."""
         return min(self.idle, self.total)
 
 
