@@ -106,13 +106,9 @@ class World:
 
 
 @asynccontextmanager
-async def task_world(app: FastZCP, *, cut: bool = False, recorded: bool = True, **runtime: Any):
-    """A runtime that serves `app`. Everything about tasks is over when it ends, unless it is `cut` short.
-
-    Where nothing is `recorded` some requests are served in the step in which they come.
-    """
+async def task_world(app: FastZCP, *, cut: bool = False, **runtime: Any):
+    """A runtime that serves `app`. Everything about tasks is over when it ends, unless it is `cut` short."""
     heard = Heard()
-    heard.enabled = recorded
     async with open_runtime(grace=1.0, recorder=heard, **runtime) as hosting:
         world = World(hosting, app, heard)
         yield world

@@ -169,9 +169,6 @@ class Tasks(Protocol):
     async def handle(self, context: Any, method: str, params: Any) -> Any:
         """Serve a `tasks/…` request, or one that may become a task. As `App.handle`."""
 
-    def at_once(self, call: Any) -> Any:
-        """The outcome of a `Call` that can be served in the step in which it came; None for any other."""
-
     def left(self, session: Any) -> None:
         """A session has ended; its tasks go on."""
 

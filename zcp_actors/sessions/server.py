@@ -241,14 +241,6 @@ class ServerSession(Cell["Message | Decided | Changed"]):
         runtime, spans = self.me._runtime, self._spans  # noqa: SLF001 - `self.runtime`, for every call
         if runtime.recorder.enabled:
             self._moved_call(served, "received", "running")
-        elif self.tasks is not None and (outcome := self.tasks.at_once(call)) is not None:
-            self._release(served)
-            effects = automaton.finished(served, outcome)
-            if self._queue:
-                self.tell(Decided(automaton, effects))  # after the notices of what it set in motion
-            else:
-                self._perform(automaton, effects)
-            return
         try:
             runtime.workers.submit(call, self, None if spans is None else spans.within(served))
         except TooManyChildren as error:

@@ -344,11 +344,6 @@ class TaskCell(Cell[Any]):
         self._dirty = True
         self._submit()
 
-    @property
-    def quiet_now(self) -> bool:
-        """It is run here, and everything decided so far is stored."""
-        return self.me.status == "running" and not (self._flight or self._dirty or self._composing or self._leaving)
-
     async def settled(self) -> bool:
         """Wait until everything decided so far is stored; False when it is void, because the task is not run here.
 
@@ -414,11 +409,13 @@ class TaskCell(Cell[Any]):
             self._refused(write)
             return
         self._flight = None
-        revision = write.task.revision + 1
-        if self.saved.revision < revision:  # else it was heard of first, or something newer
-            self.saved = tasks.stored(write.task)
-        if self.task.revision < revision:
-            self.task = self.saved if self.task is write.task else replaced(self.task, revision=revision)
+        stored = tasks.stored(write.task)
+        if self.saved.revision < stored.revision:  # else something newer was heard first
+            self.saved = stored
+        if self.task is write.task:
+            self.task = stored
+        elif self.task.revision < stored.revision:
+            self.task = replaced(self.task, revision=stored.revision)
         for act in write.then:
             act()
         write.settle(stored=True)

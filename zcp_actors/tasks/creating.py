@@ -42,9 +42,6 @@ CREATE_SECONDS = 10.0
 AGAIN_SECONDS = 0.25
 """A call that is asking its client cannot become a task right now; when to look again."""
 
-OF_THE_REQUEST = ("task", "input_responses", "request_state")
-"""Members of its params that say how it is served, and nothing to its handler."""
-
 SHAPES: Any = {"tools/call": CallToolRequestParams, "tasks/create": CreateTaskRequestParams}
 
 
@@ -57,30 +54,15 @@ async def create(service: TaskService, call: Call, wish: Wish, policy: TaskPolic
     task = _new(service, call, wish, policy, queued=not service.has_room)
     session: Any = call.session
     lease = await _stored(service, task, session.principal)
-    cell = _begun(service, call, tasks.stored(task), lease)
+    task = tasks.stored(task)
+    cell = _hosted(service, task, lease, served_of(task, call.served))
+    service.sessions.follow(session, call.automaton, task.place, origin=True).begin(task)
+    service.schedule(cell)
     try:
         await trio.lowlevel.checkpoint_if_cancelled()
     except trio.Cancelled:
         cell.cancel("its requestor left before it was told of it", "session")
         raise
-    return cell
-
-
-def create_now(service: TaskService, call: Call, wish: Wish, policy: TaskPolicy) -> TaskCell:
-    """`create` in one step, where the service `never_waits`."""
-    task = _new(service, call, wish, policy, queued=not service.has_room)
-    session: Any = call.session
-    limit = service.limits.open_of(session.principal)
-    kept, lease = service.store.create_now(task, service.owner, max_open=limit)  # type: ignore[attr-defined]
-    return _begun(service, call, kept, lease)
-
-
-def _begun(service: TaskService, call: Call, task: Task, lease: Lease) -> TaskCell:
-    """A new task, as the store has it, is followed by who made it, and takes its turn."""
-    cell = _hosted(service, task, lease, served_of(task, call.served))
-    session: Any = call.session
-    service.sessions.follow(session, call.automaton, task.place, origin=True).begin(task)
-    service.schedule(cell)
     return cell
 
 
@@ -143,8 +125,9 @@ def _plain(model: Model | None) -> dict[str, Any] | None:
 def origin_of(served: Served, requestor: Requestor) -> Origin:
     """What is kept of a request, so that its handler can run again."""
     capabilities, client_info = requestor.of(served)
-    spoken = {name: None for name in OF_THE_REQUEST if getattr(served.params, name, None) is not None}
-    params = replaced(served.params, **spoken) if spoken else served.params
+    params = replaced(served.params, task=None)
+    if isinstance(params, CallToolRequestParams):
+        params = replaced(params, input_responses=None, request_state=None)
     return Origin(
         method=served.method,
         target=served.target,

@@ -91,14 +91,6 @@ class MemoryTaskStore:
         """See `ports.TaskStore`. Raises `Overloaded`; `UsageError` for a place that is taken. On cancel: no task."""
         texts = {key: json.dumps(value) for key, value in audience.checked_entries(entries or {}).items()}
         await self._step()
-        return self._created(task, owner, max_open, texts)[1]
-
-    def create_now(self, task: Task, owner: str, *, max_open: int) -> tuple[Task, Lease]:
-        """`create` of a task without a journal, which is done when this returns. With the record, as it is kept."""
-        self._check()
-        return self._created(task, owner, max_open, {})
-
-    def _created(self, task: Task, owner: str, max_open: int, texts: dict[str, str]) -> tuple[Task, Lease]:
         now = self.now()
         place = task.place
         if self._is_full(place.app, place.principal, max_open, now):
@@ -109,7 +101,7 @@ class MemoryTaskStore:
         kept = replaced(task, revision=1)
         self._shelf.add(Row(kept, owner, 1, now + self.lease, texts))
         self._audience.tell(place, kept)
-        return kept, Lease(place, owner, 1)
+        return Lease(place, owner, 1)
 
     async def read(self, place: Place) -> Task | None:
         """See `ports.TaskStore`. On cancel: nothing."""
@@ -128,9 +120,11 @@ class MemoryTaskStore:
         """
         self._check()
         written = audience.checked_entries(entries or {})
+        now = self.now()
+        row = self._living(task.place, now)
+        allowed = row is not None and not row.task.ended and row.task.revision == task.revision
         reply: Reply[bool] = Reply()
-        row = self._replaceable(task, lease)
-        if row is None:
+        if row is None or not allowed or (lease is not None and not self._holds(row, lease, now)):
             reply.set(False)
             return reply
         self._shelf.replace(row, stored(task))
@@ -142,17 +136,6 @@ class MemoryTaskStore:
         reply.set(True)
         self._audience.tell(row.task.place, row.task)
         return reply
-
-    def takes(self, task: Task, lease: Lease) -> bool:
-        """`write` would replace the record now."""
-        return self._replaceable(task, lease) is not None
-
-    def _replaceable(self, task: Task, lease: Lease | None) -> Row | None:
-        now = self.now()
-        row = self._living(task.place, now)
-        if row is None or row.task.ended or row.task.revision != task.revision:
-            return None
-        return row if lease is None or self._holds(row, lease, now) else None
 
     async def entries(self, place: Place) -> dict[str, Any]:
         """See `ports.TaskStore`. On cancel: nothing."""

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from zcp_actors.errors import INTERNAL_ERROR, HandlerError, InvalidParams, MethodNotFound, RPCError
+from zcp_actors.errors import INTERNAL_ERROR, InvalidParams, MethodNotFound, RPCError
 from zcp_actors.protocol.capabilities import ANSWERS
 from zcp_actors.protocol.tasks import Place, TaskPolicy
 from zcp_actors.tasks.asking import Bringer
-from zcp_actors.tasks.creating import Promotion, create, create_now
+from zcp_actors.tasks.creating import Promotion, create
 from zcp_actors.tasks.cursor import cursor_after, position_of
 from zcp_actors.tasks.following import Follow
 from zcp_actors.wire import from_wire, to_wire
 
 if TYPE_CHECKING:
     from zcp_actors.protocol.tasks import Task
-    from zcp_actors.sessions.call import Call
     from zcp_actors.sessions.context import Context
     from zcp_actors.tasks.service import TaskService
 
@@ -47,20 +46,6 @@ async def serve(service: TaskService, context: Context, method: str, params: Any
         raise RPCError(INTERNAL_ERROR, BAD_STORE) from error
 
 
-def served_at_once(service: TaskService, call: Call) -> Any:
-    """Serve a request in the step in which it came, where nothing is to be waited for. None for any other."""
-    own = _AT_ONCE.get(call.served.method)
-    if own is None:
-        return None
-    try:
-        return own(service, call, call.served.params)
-    except (RPCError, HandlerError) as error:
-        return error
-    except Exception as error:
-        log.exception("%s of %s failed", call.served.method, service.app.name)
-        return error
-
-
 # ------------------------------------------------------------------------------------------------ what becomes a task
 async def _call_tool(service: TaskService, context: Context, params: Any) -> Any:
     policy = service.app.task_policy("tools/call", params.name)
@@ -77,15 +62,6 @@ async def _call_tool(service: TaskService, context: Context, params: Any) -> Any
         return await service.app.handle(context, "tools/call", params)
     finally:
         timer.disarm()
-
-
-def _call_tool_at_once(service: TaskService, call: Call, params: Any) -> Any:
-    """Only what becomes a task at once."""
-    policy = service.app.task_policy("tools/call", params.name)
-    wish = None if policy is None else call.automaton.tasks.wish(call.served, policy)
-    if policy is None or wish is None or wish.after is None or wish.after > 0:
-        return None
-    return call.automaton.tasks.created(create_now(service, call, wish, policy).saved)
 
 
 async def _create(service: TaskService, context: Context, params: Any) -> Any:
@@ -139,30 +115,14 @@ async def _errand(service: TaskService, context: Context, params: Any) -> Any:
 async def _cancel(service: TaskService, context: Context, params: Any) -> Any:
     projection = _admitted(service, context)
     before = await _known(service, context, params.task_id)
-    task, ended_before = await service.cancel(_place(service, context, params.task_id), _reason(params))
+    said = params.get("reason")
+    reason = f"cancelled by its requestor: {said}" if isinstance(said, str) and said else "cancelled by its requestor"
+    task, ended_before = await service.cancel(_place(service, context, params.task_id), reason)
     if task is None:
         raise _unknown(params.task_id)
     ended_before = ended_before or before.ended  # at another process, of which its own may not have heard
     service.audit(task, "cancel refused" if ended_before else "cancelled", context.principal)
     return projection.cancelled(task, ended_before=ended_before)
-
-
-def _cancel_at_once(service: TaskService, call: Call, params: Any) -> Any:
-    """Only of a task that runs here, and whose newest record nobody is writing."""
-    session: Any = call.session
-    cell = service.cells.get(Place(service.app.name, session.principal, params.task_id))
-    if cell is None or not cell.quiet_now or not service.store.takes(cell.task, cell.lease):  # type: ignore[attr-defined]
-        return None
-    call.automaton.tasks.admit(call.served)
-    service.polls.count(session.principal, trio.current_time())
-    cell.cancel(_reason(params), "requestor")
-    service.audit(cell.saved, "cancelled", session.principal)
-    return call.automaton.tasks.cancelled(cell.saved, ended_before=False)
-
-
-def _reason(params: Any) -> str:
-    said = params.get("reason")
-    return f"cancelled by its requestor: {said}" if isinstance(said, str) and said else "cancelled by its requestor"
 
 
 async def _update(service: TaskService, context: Context, params: Any) -> Any:
@@ -228,9 +188,6 @@ _OWN: Final[dict[str, Any]] = {
     "tasks/list": _list,
     "subscriptions/listen": _listen,
 }
-
-
-_AT_ONCE: Final[dict[str, Any]] = {"tools/call": _call_tool_at_once, "tasks/cancel": _cancel_at_once}
 
 
 def _admitted(service: TaskService, context: Context) -> Any:

@@ -30,7 +30,7 @@ from zcp_actors.tasks.limits import TaskLimits
 from zcp_actors.tasks.memory import MemoryTaskStore
 from zcp_actors.tasks.origin import SessionFollows
 from zcp_actors.tasks.polls import Polls
-from zcp_actors.tasks.requests import serve, served_at_once
+from zcp_actors.tasks.requests import serve
 from zcp_actors.tasks.sqlite import SqliteTaskStore, default_task_file
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from zcp_actors.ports import App, Keeping, TaskStore
     from zcp_actors.protocol.serving import Served
     from zcp_actors.protocol.tasks import Lease, Task
-    from zcp_actors.sessions.call import Call
     from zcp_actors.sessions.server import ServerSession
     from zcp_actors.tasks.asking import Bringing
 
@@ -92,8 +91,6 @@ class TaskService:
         """Who waits for capacity, in the order they came."""
         self._running = 0
         self._numbers = 0
-        self.never_waits = False
-        """It is open, and its store does what it is asked in the step in which it is asked."""
         self._keeper: Ref[Any] | None = None
         self._seat: TaskKeeper | None = None
         self._emptied: Reply[None] | None = None
@@ -142,11 +139,10 @@ class TaskService:
     def opened(self, keeper: TaskKeeper, keeping: Keeping) -> None:
         """The store is open, and the leases are kept."""
         self._seat, self.keeping = keeper, keeping
-        self.never_waits = type(self.store) is MemoryTaskStore  # what is made of it may well wait
 
     def closed(self) -> None:
         """The service has ended."""
-        self._seat, self.keeping, self.never_waits = None, None, False
+        self._seat, self.keeping = None, None
 
     @property
     def path(self) -> str:
@@ -220,7 +216,7 @@ class TaskService:
 
     async def end_all(self, reason: str) -> None:
         """Let go of every task, and wait until its handler has unwound."""
-        self._seat, self.never_waits = None, False  # nothing begins any more
+        self._seat = None  # nothing begins any more
         self._emptied = Reply()
         for cell in tuple(self.cells.values()):
             cell.gone(reason)
@@ -317,10 +313,6 @@ class TaskService:
     async def handle(self, context: Any, method: str, params: Any) -> Any:
         """See `ports.Tasks`."""
         return await serve(self, context, method, params)
-
-    def at_once(self, call: Call) -> Any:
-        """See `ports.Tasks`."""
-        return served_at_once(self, call) if self.never_waits else None
 
     def left(self, session: ServerSession) -> None:
         """See `ports.Tasks`."""
