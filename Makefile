@@ -13,7 +13,7 @@ help: ## Show the commands
 demo: $(VENV)/.has-demo ## Install into .venv and run the demo
 	@$(BIN)/zcp-actors demo
 
-bench: $(VENV)/.has-bench ## Install the peers and measure beside them (an hour): ARGS="--quick", "--case NAME", "--list", ...
+bench: $(VENV)/.has-bench ## Install the peers and measure beside them (35 minutes): ARGS="--quick", "--case NAME", "--list", ...
 	@$(BIN)/python -m benchmarks --peers all $(ARGS)
 
 test: test-environment ## Install into .venv and run the tests
