@@ -48,7 +48,7 @@ class Followed:
     def context(self) -> otel.Context:
         """What is begun in here is a child of the span. Made when it is needed: most spans have no children here."""
         if self._context is None:
-            self._context = otel.Context({**self.parent, propagation.SPAN_KEY: self.span})
+            self._context = propagation.about(self.span, self.parent)
         return self._context
 
     @property
