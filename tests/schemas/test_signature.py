@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import enum
 import functools
+import json
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
@@ -162,6 +165,45 @@ def test_a_default_without_json_form_makes_optional_and_says_no_more():
     def f(a: Any = marker): ...
 
     assert signature_schema(f).schema["properties"]["a"] == {}
+
+
+class Mood(str, enum.Enum):  # noqa: UP042 - the older spelling, which is everywhere
+    CALM = "calm"
+
+
+class Step(enum.IntEnum):
+    ONE = 1
+
+
+@pytest.mark.parametrize(("default", "plain"), [(Mood.CALM, "calm"), (Step.ONE, 1), ([Mood.CALM], ["calm"])])
+def test_a_default_is_written_as_builtins_whatever_it_is_a_subclass_of(default, plain):
+    """What is listed is written to a wire, which takes nothing else."""
+
+    @attrs.frozen
+    class Record:
+        a: Any = default
+
+    def f(a: Any = default, r: Record | None = None): ...
+
+    found = signature_schema(f, localns=locals()).schema["properties"]
+    for written in (found["a"]["default"], found["r"]["anyOf"][0]["properties"]["a"]["default"]):
+        assert (written, type(written)) == (plain, type(plain))
+        assert json.dumps(written) == json.dumps(plain)
+        assert not isinstance(written[0] if isinstance(written, list) else written, enum.Enum)
+
+
+@pytest.mark.parametrize("default", [math.inf, -math.inf, math.nan, "\ud800", [math.inf]])
+def test_a_default_that_json_cannot_say_is_not_listed(default):
+    @attrs.frozen
+    class Record:
+        a: Any = default
+
+    def f(r: Record, a: Any = default): ...
+
+    found = signature_schema(f, localns=locals()).schema
+    assert found["properties"]["a"] == {}
+    assert found["properties"]["r"]["properties"] == {"a": {}}
+    assert found["required"] == ["r"]
 
 
 def test_methods_partials_wrapped_functions_and_callable_objects_have_signatures_too():

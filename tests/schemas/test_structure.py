@@ -233,3 +233,39 @@ def test_unstructured_values_are_plain_builtins():
         "c": "x",
     }
     assert unstructure("text") == "text"
+
+
+@attrs.frozen
+class Node:
+    name: str
+    children: list["Node"] = attrs.field(factory=list)  # noqa: UP037 - a name inside of a type stays a name
+
+
+@dataclass
+class Branch:
+    name: str
+    children: list["Branch"] = field(default_factory=list)  # noqa: UP037
+
+
+def test_a_class_that_holds_others_of_its_own_is_built_from_json_and_written_back():
+    """Source: names in annotations are text, and inside of `list[...]` cattrs looks none of them up."""
+    tree = {"name": "a", "children": [{"name": "b", "children": []}]}
+
+    assert structure(Node, tree) == Node("a", [Node("b")])
+    assert structure(Branch, tree) == Branch("a", [Branch("b")])
+    assert unstructure(Node("a", [Node("b")])) == unstructure(Branch("a", [Branch("b")])) == tree
+
+
+def test_a_recursive_class_local_to_a_function_is_built_and_written_too():
+    @attrs.frozen
+    class Link:
+        following: Link | None = None
+
+    class Step(NamedTuple):
+        following: Step | None = None
+
+    chain = {"following": {"following": None}}
+    for cls in (Link, Step):
+        built = structure(cls, chain)
+        assert built == cls(cls())
+        assert unstructure(built) == chain

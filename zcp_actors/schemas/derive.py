@@ -9,6 +9,7 @@ and says what to do instead.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import decimal
 import enum
@@ -188,7 +189,7 @@ class Deriver:
             if member.documented:
                 item.setdefault("description", member.documented)
             if member.default is not MISSING:
-                item.setdefault("default", plain_default(member.default))
+                _with_default(item, member.default)
             schema["properties"][member.name] = item
         if required := [member.name for member in members if member.required]:
             schema["required"] = required
@@ -203,6 +204,12 @@ class Deriver:
                 self._definitions.schemas[f"{name}.{inner}"] = definition
             self._definitions.schemas[name].update(schema)
         return reference(name)
+
+
+def _with_default(item: dict[str, Any], default: Any) -> None:
+    # A sentinel or an infinity stays out: the class knows what it means, JSON cannot say it.
+    with contextlib.suppress(SchemaError):
+        item.setdefault("default", plain_default(default))
 
 
 def _literal(value: Any) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import enum
+import json
 import pathlib
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -52,13 +53,13 @@ def unstructure(value: Any) -> Any:
 
 def plain_default(value: Any) -> Any:
     """A default or example as JSON. Raises `SchemaError` when it has no JSON form."""
-    plain = unstructure(value)
     try:
-        msgspec.json.encode(plain)
+        # There and back: what comes out are builtins, whatever subclasses of them went in, and no infinite number.
+        text = json.dumps(unstructure(value), allow_nan=False, ensure_ascii=False)
+        return json.loads(text.encode("utf-8"))
     except (TypeError, ValueError, RecursionError):
         message = f"the default or example {value!r:.80} has no JSON form: give one made of builtins, or none"
         raise SchemaError(message) from None
-    return plain
 
 
 def _model_dump(value: Any) -> Any:

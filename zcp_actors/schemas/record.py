@@ -57,7 +57,9 @@ def is_open(cls: Any) -> bool:
 def members_of(cls: Any) -> tuple[Member, ...]:
     """The members that a constructor call takes, in order. Raises `SchemaError` when a hint cannot be resolved."""
     origin = typing.get_origin(cls) or cls
-    hints = {name: _bound(hint, cls) for name, hint in hints_of(origin).items()}
+    resolved = hints_of(origin)
+    _settle(origin, resolved)
+    hints = {name: _bound(hint, cls) for name, hint in resolved.items()}
     if attrs.has(origin):
         found = [_of_attrs(field, hints) for field in attrs.fields(origin) if field.init]
     elif dataclasses.is_dataclass(origin):
@@ -80,6 +82,19 @@ def hints_of(cls: type) -> Mapping[str, Any]:
             "define the types they name at module level, outside of `if TYPE_CHECKING`"
         )
         raise SchemaError(message) from error
+
+
+def _settle(cls: Any, hints: Mapping[str, Any]) -> None:
+    """Write resolved hints where cattrs looks: it finds no names in `list["Tree"]`, nor those local to a function."""
+    if attrs.has(cls):
+        for field in attrs.fields(cls):
+            if field.name in hints:
+                object.__setattr__(field, "type", hints[field.name])  # as `attrs.resolve_types` does
+    elif dataclasses.is_dataclass(cls):
+        for one in dataclasses.fields(cls):
+            one.type = hints.get(one.name, one.type)
+    elif is_namedtuple(cls):
+        cls.__annotations__ = {**cls.__annotations__, **hints}
 
 
 def _bound(hint: Any, cls: Any) -> Any:
