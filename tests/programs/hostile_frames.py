@@ -180,7 +180,7 @@ class Frames:
         return Frame(text.encode(), "nested deeply", id)
 
     def huge_number(self) -> Frame:
-        id, number = self.new_id(), self._random.choice(("1e999", "9" * 400, "-1e400"))
+        id, number = self.new_id(), self._random.choice(("1e999", "9" * 400, "-1e400", "9" * 5000))
         text = f'{{"jsonrpc":"2.0","id":{json.dumps(id)},"method":"tools/call","params":{{"x":{number}}}}}'
         return Frame(text.encode(), "huge number", id)
 

@@ -20,8 +20,10 @@ from zcp_actors.wire.jsonrpc import RequestId
 
 EDGE: Final = 1024
 """Bytes looked at on both ends of a message that is too large: every implementation writes the id first or last."""
+_ID_DIGITS: Final = 20
+"""Characters of the longest integer of 64 bits, with its sign."""
 
-_STRING = rb'"(?:[^"\\\\]|\\\\.)*"'
+_STRING = rb'"(?:[^"\\]|\\.)*"'
 _SCALAR = rb"(?:" + _STRING + rb"|-?\d+)"
 _HEAD = re.compile(rb"\s*\{(?:\s*" + _STRING + rb"\s*:\s*" + _SCALAR + rb"\s*,)*")
 _TAIL = re.compile(rb"(?:,\s*" + _STRING + rb"\s*:\s*" + _SCALAR + rb"\s*){1,3}\}\s*$")
@@ -29,7 +31,7 @@ _NEXT_KEY = re.compile(rb"\s*(" + _STRING + rb")\s*:")
 
 
 def from_rereading(raw: bytes) -> tuple[Kind | None, RequestId | None]:
-    """Of text that a lenient reader accepts: duplicate keys, NaN, half surrogates, control characters, no UTF-8.
+    """Of text that a lenient reader accepts: duplicate keys, NaN, endless digits, half surrogates, no UTF-8.
 
     An id that stands twice is left out; another key that does still tells the kind, so that a spoilt request never ends
     a request of ours that has the same id. What nests too deeply is looked at from its ends.
@@ -41,8 +43,9 @@ def from_rereading(raw: bytes) -> tuple[Kind | None, RequestId | None]:
         outermost = pairs
         return dict(pairs)
 
+    text = raw.decode(errors="surrogateescape")
     try:
-        value = json.loads(raw.decode(errors="replace"), object_pairs_hook=note, strict=False)
+        value = json.loads(text, object_pairs_hook=note, parse_int=_integer, strict=False)
     except RecursionError:
         return from_edges(raw[:EDGE], raw[-EDGE:])
     except ValueError:
@@ -53,10 +56,18 @@ def from_rereading(raw: bytes) -> tuple[Kind | None, RequestId | None]:
     return _writable(*seems({name: item for name, item in outermost if name != "id" or times[name] == 1}))
 
 
+def _integer(digits: str) -> int | None:
+    """What may be an id; longer ones are none, and Python refuses to read very long ones at all."""
+    return int(digits) if len(digits) <= _ID_DIGITS else None
+
+
 def _writable(kind: Kind | None, id: RequestId | None) -> tuple[Kind | None, RequestId | None]:
-    """An id that a reply can carry: half a surrogate cannot be written, and a replaced byte is somebody else's id."""
-    if isinstance(id, str) and ("\ufffd" in id or not id.isprintable()):
-        return kind, None
+    """An id that a reply can carry: half a surrogate, and a byte that is no UTF-8, cannot be written."""
+    if isinstance(id, str):
+        try:
+            id.encode()
+        except UnicodeEncodeError:
+            return kind, None
     return kind, id
 
 
