@@ -72,6 +72,27 @@ def test_what_a_tool_prints_goes_to_standard_error(server):
     assert "printed by a tool" in err
 
 
+@pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGINT], ids=["end of input", "SIGTERM", "SIGINT"])
+def test_whatever_prints_and_whenever_the_wire_carries_messages_only(server, number):
+    """From the import to `atexit`; also by a task, which ends later than its session, and by threads and children."""
+    process = server("printing_app:app", "--store", ":memory:")
+    initialize(process)
+    for id, name in enumerate(("in_a_worker", "on_the_loop"), 2):
+        assert asked(process, id, "tools/call", name=name, arguments={})["result"]["content"][0]["text"] == "done"
+    assert "task" in asked(process, 4, "tools/call", name="for_ever", arguments={}, task={})["result"]
+
+    if number is not None:
+        process.send_signal(number)
+        process.wait(SECONDS)
+    out, err = process.communicate(timeout=SECONDS)
+
+    assert [line for line in out.splitlines() if "jsonrpc" not in json.loads(line)] == []
+    for where in ("at import", "in a worker", "on the loop", "in a thread", "at its end", "at exit"):
+        assert f"stray {where}\n" in err
+        assert f"stray {where}, child\n" in err
+    assert "stray thread of the import" in err
+
+
 def test_the_end_of_the_input_ends_it_with_0(server):
     process = server("asking_app:make")
     initialize(process)

@@ -1,19 +1,18 @@
 """
 `zcp-actors serve`: an app over this process's standard streams, or over HTTP.
 
-Owns the log on standard error and the silence of standard output while the app is imported. Refuses to know signals and
-streams: `serve_stdio` and `serve_http` do.
+Owns the log on standard error, and the moment from which standard output is the wire's alone: before the app is
+imported. Refuses to know signals and streams: `serve_stdio` and `serve_http` do.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import click
@@ -25,10 +24,7 @@ from zcp_actors.opening import open_runtime
 from zcp_actors.sessions import ServerHandle
 from zcp_actors.tasks import MemoryTaskStore, SqliteTaskStore
 from zcp_actors.transports import HTTPConfig, serve_http, serve_stdio
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+from zcp_actors.transports.standard_streams import keep_standard_streams
 
 MEMORY = ":memory:"
 """What SQLite calls a store without a file, and so do we."""
@@ -48,6 +44,7 @@ class ServeOptions:
 
 def serve_app(options: ServeOptions) -> int:
     """Serve the app until the input ends or a signal comes; return the exit code."""
+    keep_standard_streams()  # what the app starts while it is imported may print at any time
     return _run(options, serve_stdio)
 
 
@@ -89,8 +86,7 @@ def _loaded(text: str, era: str | None, log_level: str) -> ServerHandle:
     logging.basicConfig(
         stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    with _standard_output_kept():
-        found = load_app(text)
+    found = load_app(text)
     handle = found if isinstance(found, ServerHandle) else ServerHandle(found)
     return handle if era is None else attrs.evolve(handle, era=era)
 
@@ -105,17 +101,3 @@ async def _serve_http(serve: Any, runtime: Any, handle: ServerHandle) -> signal.
         for url in await nursery.start(serving):
             click.echo(f"serving {handle.app.name} at {url}", err=True)
     return ended[0]
-
-
-@contextmanager
-def _standard_output_kept() -> Iterator[None]:
-    """Send what a module prints while it is imported to standard error: the first line of a server is an answer."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)

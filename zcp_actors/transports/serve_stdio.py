@@ -18,7 +18,7 @@ from zcp_actors.errors import ConnectionLost
 from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.transports.command import MAX_MESSAGE
 from zcp_actors.transports.signals import ENDING, noted
-from zcp_actors.transports.standard_streams import open_standard_streams
+from zcp_actors.transports.standard_streams import keep_standard_streams, open_standard_streams
 from zcp_actors.transports.stdio import LineConnection
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ async def serve_stdio(
     """Serve the app to whoever started this process, until the input ends, or SIGTERM or SIGINT comes; return that one.
 
     At the end of the input every call is cancelled: nobody reads the answers. After a signal no more is read, calls in
-    flight get `drain` seconds to be answered, and the rest are told that the server is going. `print` goes to stderr.
+    flight get `drain` seconds to be answered, and the rest are told that the server is going.
+    From here to the end of the process `print` goes to standard error: what ends later than the session, such as the
+    thread of a tool, must not speak to the host either.
     Tasks that an earlier process left are taken up first; those that run belong to the runtime, and end with it.
     Raises `UsageError` when this process serves its streams already, `StartFailed` when one is closed, or the tasks'
     store cannot be opened.
@@ -49,6 +51,7 @@ async def serve_stdio(
     handle = (
         attrs.evolve(target, served=True) if isinstance(target, ServerHandle) else ServerHandle(target, served=True)
     )
+    keep_standard_streams()
     caught: list[signal.Signals] = []
     # Heard until all is closed: one that comes with the end of the input, or while we leave, must not kill us half way.
     async with noted(caught):

@@ -3,7 +3,8 @@ The server end of stdio: this process's own standard input and output, taken for
 
 Owns file descriptors 0 and 1 while open. Refuses to know JSON, sessions and signals.
 The rule: nothing but `post` reaches the wire. `print`, C code and subprocesses find descriptor 1 leading to standard
-error, and descriptor 0 empty, so a tool can neither speak out of turn nor steal a message.
+error, and descriptor 0 empty, so a tool can neither speak out of turn nor steal a message. Where a process only
+serves, `keep_standard_streams` makes that last from before its app is imported until the process is gone.
 """
 
 from __future__ import annotations
@@ -35,6 +36,12 @@ _FIRST_PRIVATE = 3
 
 _taken = False
 
+_kept: tuple[int, int] | None = None
+"""The private descriptors of a process that gives its streams to the wire for good."""
+
+_never_undone: ExitStack
+"""What would give them back; held, because a context manager that is forgotten is left."""
+
 
 class StandardStreams(Pipe):
     """The wire to the process that started us. Made by `open_standard_streams`; the same shape as a `Child`'s."""
@@ -63,20 +70,33 @@ async def open_standard_streams(max_message: int = MAX_MESSAGE) -> AsyncIterator
     """Take this process's standard input and output for the wire until the block is left, then give them back.
 
     What is queued then has one second to leave, also when cancelled. SIGTERM and SIGINT are the caller's to handle.
+    After `keep_standard_streams` nothing is given back.
     Raises `UsageError` when they are taken already, `StartFailed` when one of them is closed.
     """
     with ExitStack() as undo:
-        stdin, stdout = _take(undo)
+        undo.enter_context(_marked())
+        stdin, stdout = _kept or _take(undo)
+        undo.enter_context(_not_waiting(stdout))
         streams = StandardStreams(stdin, stdout, max_message)
         async with streams.attended():
             yield streams
 
 
+def keep_standard_streams() -> None:
+    """Keep standard input and output for the wire until this process ends: for one whose only work is to serve.
+
+    A thread that outlives its call, a task that ends with its runtime, and `atexit` print when the session is over, and
+    its host still reads. Does nothing the second time. Raises `StartFailed` when one of the streams is closed.
+    """
+    global _kept, _never_undone  # noqa: PLW0603  # descriptors are the process's, so are these
+    if _kept is None and not _taken:
+        with ExitStack() as undo:
+            _kept = _take(undo)
+            _never_undone = undo.pop_all()
+
+
 def _take(undo: ExitStack) -> tuple[int, int]:
     """Move descriptors 0 and 1 to private ones, until `undo`: return those."""
-    if _taken:
-        message = "this process's standard streams are taken already: only one server per process can speak over stdio"
-        raise UsageError(message)
     if os.name != "posix":
         message = "cannot serve over stdio: this system is not supported; serve over HTTP or websocket instead"
         raise StartFailed(message)
@@ -86,14 +106,9 @@ def _take(undo: ExitStack) -> tuple[int, int]:
         raise StartFailed(message)
     stdin = _private(0, "input", undo)
     stdout = _private(1, "output", undo)
-    undo.enter_context(_marked())
     undo.callback(os.dup2, stdin, 0)
     undo.callback(os.dup2, stdout, 1)
     undo.enter_context(_printing_to_stderr())
-    if _writes_when_ready(stdout):
-        # The flag belongs to the open file, which the process that started us may share.
-        undo.callback(os.set_blocking, stdout, os.get_blocking(stdout))
-        os.set_blocking(stdout, False)
     _point(0, os.devnull, os.O_RDONLY)
     if sys.__stderr__ is None:
         _point(1, os.devnull, os.O_WRONLY)
@@ -117,12 +132,27 @@ def _private(fd: int, name: str, undo: ExitStack) -> int:
 
 @contextmanager
 def _marked() -> Iterator[None]:
-    global _taken  # noqa: PLW0603  # descriptors are the process's, so is this
+    global _taken  # noqa: PLW0603  # as above
+    if _taken:
+        message = "this process's standard streams are taken already: only one server per process can speak over stdio"
+        raise UsageError(message)
     _taken = True
     try:
         yield
     finally:
         _taken = False
+
+
+@contextmanager
+def _not_waiting(stdout: int) -> Iterator[None]:
+    """Make the descriptor non-blocking for a while: the flag is the open file's, which whoever started us may share."""
+    blocking = os.get_blocking(stdout)
+    if _writes_when_ready(stdout):
+        os.set_blocking(stdout, False)
+    try:
+        yield
+    finally:
+        os.set_blocking(stdout, blocking)
 
 
 @contextmanager
