@@ -40,9 +40,13 @@ def make_http_client(
     """An httpx client as this package wants it. `auth`, `verify` and `transport` are httpx's."""
     import httpx  # a tenth of a second, which programs without HTTP shall not pay
 
+    from zcp_actors.transports.http.client_discretion import FewCookies, hide
+
     client: HTTPClient = httpx.AsyncClient(
         headers=dict(headers or {}),
         auth=auth,
+        cookies=FewCookies(),
+        event_hooks={"request": [hide]},
         verify=verify,
         transport=transport,
         follow_redirects=False,

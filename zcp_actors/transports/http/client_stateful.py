@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from zcp_actors.errors import ConnectionLost, InvalidResult, StartFailed, TransportError, UnexpectedStatus, ZCPError
+from zcp_actors.errors import (
+    ConnectionLost,
+    InvalidResult,
+    MessageTooLarge,
+    StartFailed,
+    TransportError,
+    UnexpectedStatus,
+    ZCPError,
+)
 from zcp_actors.transports.http.client import CANCELLED, EVENT_STREAM, JSON, OK, Exchange
 from zcp_actors.transports.http.client_cursor import Cursor
 from zcp_actors.transports.http.client_headers import VERSION_HEADER
@@ -238,6 +246,9 @@ class StatefulManner:
         except (ConnectionLost, StartFailed) as error:
             log.debug("%s: %s", self._channel.shown, error)
             answered.set()
+            return True
+        except MessageTooLarge as error:
+            log.warning("%s: a notification is lost: %s", self._channel.shown, error)
             return True
         return False
 

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 ENDPOINT_SECONDS = 30.0
 """For the first event, which says where messages go: it is sent at once, by a server that has started."""
 
+MAX_EARLY = 64
+"""Events that may come before the session reads: a server has nothing to say before it is asked, but some greet."""
+
 ACCEPTED_BELOW = 300
 
 log = logging.getLogger("zcp_actors.transports")
@@ -77,11 +80,16 @@ class OldChannel(HTTPChannel):
         self._stream_url = url
         self.found, self._ended = trio.Event(), trio.Event()
         self.lost: ConnectionLost | None = None
+        self._early: list[Event] = []
 
     async def read(self, session: Session) -> None:
         """See `ports.Channel`."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(super().read, session)
+            await self._reading.wait()
+            early, self._early = self._early, []
+            for event in early:
+                self._hear(event)
             await self._ended.wait()
             nursery.cancel_scope.cancel("the stream ended")
         assert self.lost is not None
@@ -108,11 +116,21 @@ class OldChannel(HTTPChannel):
     def _hear(self, event: Event) -> None:
         if event.type == "endpoint" and event.data is not None and not self.found.is_set():
             self._find(event.data)
-        elif event.type == "message" and event.data and self.found.is_set():
+        elif event.type != "message" or not event.data or not self.found.is_set():
+            return
+        elif self._session is None:
+            self._keep(event)
+        else:
             try:
                 self.session.feed(self.decode(event.data))
             except InvalidMessage as error:
                 self.session.refuse(error)
+
+    def _keep(self, event: Event) -> None:
+        if len(self._early) < MAX_EARLY:
+            self._early.append(event)
+        else:
+            log.warning("%s says more than %d things before it is asked; dropped", self.shown, MAX_EARLY)
 
     def _find(self, data: bytes) -> None:
         self.url = within(self._stream_url, data.decode("utf-8", "replace").strip(), "wants messages sent to")
