@@ -13,7 +13,7 @@ spans have other parts than the known ones, is left as it is.
 from __future__ import annotations
 
 from operator import attrgetter
-from threading import Lock, RLock
+from threading import RLock
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -21,8 +21,10 @@ from opentelemetry import trace
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Span, SynchronousMultiSpanProcessor, Tracer, _Span
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_OFF, DEFAULT_ON
 from opentelemetry.trace import (
+    DEFAULT_TRACE_STATE,
     NonRecordingSpan,
     SpanContext,
     SpanKind,
@@ -32,7 +34,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
-from zcp_actors.telemetry.propagation import SPAN_KEY
+from zcp_actors.telemetry.propagation import SPAN_KEY, valid_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,11 +76,11 @@ SAMPLED, RANDOM = int(TraceFlags.SAMPLED), int(TraceFlags.RANDOM_TRACE_ID)
 FLAGS: Final = tuple(map(TraceFlags, range(4)))
 """By their bits: sampled, and of a random trace id."""
 
-
 UNSET: Final = Status(StatusCode.UNSET)
 
-MAKING: Final = RLock()
-"""Held while a part is made that two threads may ask for at once; an exporter asks for most."""
+CHANGING: Final = RLock()
+"""Held while a span changes, or makes a part that two threads may ask for at once; an exporter asks for most. One for
+all of them: it is held for some steps, and a lock is as large as all that most spans are told."""
 
 
 class LightSpan(Span):
@@ -86,12 +88,13 @@ class LightSpan(Span):
 
     # Places of its own: most spans need no dict then.
     __slots__ = (
-        "_attributes", "_context", "_end_time", "_events", "_kind", "_links", "_lock", "_name", "_parent", "_resource",
+        "_attributes", "_context", "_end_time", "_events", "_kind", "_links", "_name", "_parent", "_resource",
         "_start_time", "_status", "_told",
     )  # fmt: skip
 
     _told: Mapping[str, AttributeValue] | None
-    """The attributes it began with, until they are made. Whoever gave them changes them but through the span."""
+    """The attributes it began with, until they are made. Nobody writes to them."""
+    _lock: Any = CHANGING
     _trace_config = None
     _record_end_metrics = None
     _record_exception = True
@@ -106,7 +109,7 @@ class LightSpan(Span):
         make = LATE.get(name)
         if make is None:
             raise AttributeError(f"{type(self).__name__} has no {name}")
-        with MAKING:
+        with CHANGING:
             try:
                 return object.__getattribute__(self, name)
             except AttributeError:
@@ -120,7 +123,7 @@ class LightSpan(Span):
 
     def end(self, end_time: int | None = None) -> None:
         """See `opentelemetry.trace.Span`."""
-        with self._lock:
+        with CHANGING:
             ended = self._end_time is not None
             if not ended:
                 self._end_time = time_ns() if end_time is None else end_time
@@ -158,6 +161,7 @@ class LightTracer:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer, self._ids, self._sampler = tracer, tracer.id_generator, tracer.sampler
         self._rule = RULES.get(id(tracer.sampler))
+        self._sound = type(tracer.id_generator) is RandomIdGenerator  # others may give ids that are none
         # What all its spans have in common is their class's.
         common = {name: getattr(tracer, of) for name, of in COMMON.items()}
         if type(tracer.span_processor) is not SynchronousMultiSpanProcessor:
@@ -169,11 +173,11 @@ class LightTracer:
         name: str,
         context: Context,
         kind: SpanKind,
-        attributes: dict[str, Any],
+        attributes: Mapping[str, Any],
         links: Sequence[Link],
         start_time: int,
     ) -> trace.Span:
-        """See `opentelemetry.trace.Tracer`. The attributes are changed no more, but through the span."""
+        """See `opentelemetry.trace.Tracer`. Nobody writes to the attributes any more."""
         tracer, ids = self._tracer, self._ids
         state: TraceState | None = None
         around: Any = context.get(SPAN_KEY)
@@ -192,12 +196,16 @@ class LightTracer:
             judged: Any = self._sampler.should_sample(context, trace_id, name, kind, attributes, links)
             sampled, recording, state = judged.decision.is_sampled(), judged.decision.is_recording(), judged.trace_state
             attributes = dict(judged.attributes or ())
-        at = SpanContext(trace_id, ids.generate_span_id(), False, FLAGS[sampled | random], state)
+        span_id, flags = ids.generate_span_id(), FLAGS[sampled | random]
+        if self._sound:
+            at = valid_span((trace_id, span_id, False, flags, DEFAULT_TRACE_STATE if state is None else state, True))
+        else:
+            at = SpanContext(trace_id, span_id, False, flags, state)
         if not recording:
             return NonRecordingSpan(at)
         span: LightSpan = object.__new__(self._spans)  # past the SDK's way, which makes all parts
         span._name, span._context, span._parent, span._kind = name, at, parent, kind
-        span._told, span._start_time, span._resource, span._lock = attributes, start_time, tracer.resource, Lock()
+        span._told, span._start_time, span._resource = attributes, start_time, tracer.resource
         span._end_time, span._status = None, UNSET
         if links:
             span._links = span._new_links(links)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from opentelemetry.baggage import get_all
@@ -55,6 +56,10 @@ NOTHING: Final = Context()
 SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, NOTHING)))
 """Where a context holds its span: the API tells by two calls what one look finds."""
 
+valid_span: Callable[[tuple[int, int, bool, TraceFlags, TraceState, bool]], SpanContext]
+valid_span = partial(tuple.__new__, SpanContext)  # type: ignore[assignment]
+"""A span's context of what it holds, in its order; the last is that it is valid. The API's own way takes 40 steps."""
+
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.ASCII)
 _LENGTH = 55
 """Characters of a traceparent of version 00; later ones may have more."""
@@ -86,7 +91,9 @@ def extracted(meta: Any, said: Said = None) -> Context:
     """What a `_meta` says its request is part of; an empty context where it says nothing that can be read."""
     if said is not None and type(meta) is dict and meta.get("traceparent") is said[0] and MORE.isdisjoint(meta):
         trace_id, span_id, _, flags, _, _ = said[1]
-        return Context({SPAN_KEY: NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=True, trace_flags=flags))})
+        return Context(
+            {SPAN_KEY: NonRecordingSpan(valid_span((trace_id, span_id, True, flags, DEFAULT_TRACE_STATE, True)))}
+        )
     told = carrier(meta)
     if not told:
         return NOTHING
