@@ -7,6 +7,7 @@ import dataclasses
 import json
 from typing import Any, TypedDict
 
+import attrs
 import pydantic
 import pytest
 from app.app_calls import Point, call, text
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from zcp_actors.app import Audio, FastZCP, File, Image
 from zcp_actors.app.result import Output
+from zcp_actors.sessions import Elicited
 from zcp_actors.wire import (
     DIALECTS,
     NULL,
@@ -23,6 +25,7 @@ from zcp_actors.wire import (
     CreateMessageResult,
     ImageContent,
     ResourceLink,
+    Root,
     TextContent,
     TextResourceContents,
 )
@@ -323,7 +326,6 @@ def test_a_file_is_text_where_its_type_and_bytes_are(tmp_path):
         File()
 
 
-@pytest.mark.xfail(strict=True, reason="a value is written by its Python fields wherever a return type is annotated")
 async def test_a_client_s_answer_in_a_dict_looks_the_same_with_and_without_a_return_annotation():
     app = FastZCP("a")
     given = {"draft": CreateMessageResult(role="assistant", content=TextContent(text="hi"), model="m")}
@@ -334,3 +336,36 @@ async def test_a_client_s_answer_in_a_dict_looks_the_same_with_and_without_a_ret
     app.add_tool(typed)
     app.add_tool(lambda: given, name="bare")
     assert (await call(app, "typed")).structured_content == (await call(app, "bare")).structured_content
+
+
+async def test_a_client_s_answer_is_written_as_on_the_wire_wherever_a_result_holds_it():
+    @attrs.frozen
+    class Receipt:
+        draft: CreateMessageResult
+        approval: Elicited[Any]
+
+    app = FastZCP("a")
+    draft = CreateMessageResult(role="assistant", content=TextContent(text="hi"), model="m", stop_reason="endTurn")
+
+    def receipt():
+        return Receipt(draft, Elicited("accept", {"ok": True}, {"ok": True}))
+
+    def roots() -> list[Root]:
+        return [Root(uri="file:///a")]
+
+    receipt.__annotations__["return"] = Receipt
+    app.add_tool(receipt)
+    app.add_tool(roots)
+    assert (await call(app, "receipt")).structured_content == {
+        "draft": {
+            "role": "assistant",
+            "content": {"type": "text", "text": "hi"},
+            "model": "m",
+            "stopReason": "endTurn",
+        },
+        "approval": {"action": "accept", "accepted": True, "content": {"ok": True}, "data": {"ok": True}},
+    }
+    assert (await call(app, "roots")).structured_content == {"result": [{"uri": "file:///a"}]}
+    assert app.tools["roots"].model.output_schema["properties"] == {
+        "result": {"type": "array", "items": {"type": "object"}}
+    }

@@ -129,6 +129,14 @@ def test_a_bare_primitive_is_a_form_of_one_field(form, answer, value):
     assert form_value(form, {"value": answer}) == value
 
 
+@pytest.mark.parametrize("content", [None, {}, {"value": None}])
+@pytest.mark.parametrize("form", [str | None, Size | None])
+def test_a_bare_primitive_that_may_be_left_out_is_none_then(form, content):
+    assert "required" not in form_schema(form)
+    assert form_value(form, content) is None
+    assert form_value(form, {"value": "xl"}) in ("xl", Size.EXTRA_LARGE)
+
+
 class Dictionary(TypedDict):
     name: str
     day: NotRequired[dt.date]

@@ -28,7 +28,7 @@ from zcp_actors.errors import SchemaError
 from zcp_actors.schemas.definitions import Definitions, reference
 from zcp_actors.schemas.docstring import docstring_of
 from zcp_actors.schemas.field import MISSING, annotated
-from zcp_actors.schemas.plain import is_pydantic_model, plain_default
+from zcp_actors.schemas.plain import is_pydantic_model, plain_default, says_itself
 from zcp_actors.schemas.record import is_open, is_record, members_of
 
 SCALARS: dict[Any, dict[str, Any]] = {
@@ -169,6 +169,8 @@ class Deriver:
             return {"type": "string", "format": "path"}
         if is_pydantic_model(hint):
             return self._pydantic(hint)
+        if self.output and says_itself(hint):
+            return {"type": "object"}
         return self._record(hint) if is_record(hint) else None
 
     def _record(self, cls: Any) -> dict[str, Any]:

@@ -75,9 +75,9 @@ class Form:
         Raises `Mismatch` where only the type can tell that they do not fit (an impossible date).
         """
         if self._build is None:
-            return answers[VALUE] if self._wrapped else self._complete(answers)
+            return answers.get(VALUE) if self._wrapped else self._complete(answers)
         try:
-            return self._build(answers[VALUE] if self._wrapped else self._complete(answers))
+            return self._build(answers.get(VALUE) if self._wrapped else self._complete(answers))
         except Mismatch as error:
             raise Mismatch("answers", error.problems) from error
 

@@ -13,6 +13,7 @@ import decimal
 import enum
 import json
 import pathlib
+import typing
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,12 @@ ATOMS = (str, int, float, bool, type(None))
 def is_pydantic_model(cls: Any) -> bool:
     """Whether a class is a pydantic model, told by its methods so that pydantic is never imported."""
     return isinstance(cls, type) and hasattr(cls, "model_json_schema") and hasattr(cls, "model_validate")
+
+
+def says_itself(cls: Any) -> bool:
+    """Whether a class writes its own JSON, by a method `__plain__` that returns a dict: its fields are not its JSON."""
+    cls = typing.get_origin(cls) or cls
+    return isinstance(cls, type) and hasattr(cls, "__plain__")
 
 
 def unstructure(value: Any) -> Any:
@@ -84,6 +91,7 @@ def _converter() -> cattrs.Converter:
     converter.register_unstructure_hook_factory(
         is_namedtuple, lambda cls: namedtuple_dict_unstructure_factory(cls, converter)
     )
+    converter.register_unstructure_hook_func(says_itself, lambda value: unstructure(value.__plain__()))
     return converter
 
 

@@ -45,7 +45,7 @@ NULL: Final = Null.NULL
 
 
 def only(version: str) -> Any:
-    """An optional field that exists in one revision: a peer of another never sees it."""
+    """An optional field that exists in one revision: a peer of another never sees it, and may mean anything by it."""
     return attrs.field(default=None, metadata={ONLY: version})
 
 
@@ -80,6 +80,9 @@ class Model:
         """The wire form, as plain JSON."""
         wire: dict[str, Any] = _plain(self)
         return wire
+
+    __plain__ = to_dict
+    """What a handler's value is written as, wherever it holds a model."""
 
     def keys(self) -> list[str]:
         """The wire names that are present."""

@@ -19,7 +19,6 @@ import attrs
 import msgspec
 
 from zcp_actors.errors import NotJSON
-from zcp_actors.wire.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,8 +121,6 @@ def _fields(value: Any, path: str) -> dict[str, Any] | None:
         return None
     if (own := getattr(type(value), "__plain__", None)) is not None:
         return own(value)  # type: ignore[no-any-return]  # the one promise of this method
-    if isinstance(value, Model):
-        return value.to_dict()
     if attrs.has(type(value)):
         return {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
     if callable(dump := getattr(value, "model_dump", None)):
