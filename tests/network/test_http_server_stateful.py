@@ -68,6 +68,21 @@ async def test_a_version_that_is_not_of_this_era_is_refused_on_a_session(version
     assert reply.status_code == 400
 
 
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+async def test_a_version_that_nobody_knows_is_refused_whatever_the_method(method):
+    """Source: Protocol Version Header. A GET of the newer era is 405, one of no era is 400."""
+    async with site() as server:
+        session = await server.session()
+        headers = {**session.headers, "mcp-protocol-version": "1999-01-01"}
+        reply = await server.http.request(
+            method, "/mcp", headers=headers, json={"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        )
+
+        assert (await session.post(id=1, method="ping")).status_code == 200, "it was not deleted"
+    assert reply.status_code == 400
+    assert "1999-01-01" in reply.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("version", ["2025-11-25", "2025-06-18", None])
 async def test_a_version_of_this_era_is_taken_and_so_is_none(version):
     async with site() as server:

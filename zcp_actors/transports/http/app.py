@@ -9,10 +9,11 @@ application, its paths are those below the mount.
 from __future__ import annotations
 
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import trio
 
 from zcp_actors.actors import current_runtime
 from zcp_actors.errors import (
@@ -23,13 +24,14 @@ from zcp_actors.errors import (
     NoRuntime,
     RPCError,
     UnsupportedVersion,
+    UsageError,
 )
 from zcp_actors.protocol.dialect import Era, era_of_header, era_of_post
 from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.sessions.runtime import open_runtime
 from zcp_actors.transports.http import stateless
 from zcp_actors.transports.http.config import HTTPConfig, nobody
-from zcp_actors.transports.http.conversation import Conversation
+from zcp_actors.transports.http.conversation import Conversation, unknown_version
 from zcp_actors.transports.http.exchange import EVENTS, JSON, ClientLeft, Exchange, path_of
 from zcp_actors.transports.http.headers import VERSION
 from zcp_actors.transports.http.origins import Doorkeeper
@@ -37,11 +39,23 @@ from zcp_actors.transports.http.service import GRACE_SECONDS, Service
 from zcp_actors.transports.http.stateless import STATUS
 from zcp_actors.transports.http.websocket import Visitors
 from zcp_actors.wire import ErrorResponse, Request
+from zcp_actors.wire.meta_keys import STATEFUL_VERSIONS, V2026_07_28
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from zcp_actors.ports import App
     from zcp_actors.transports.http.exchange import Receive, Scope, Send
     from zcp_actors.wire import Message
+
+NOT_ON_TRIO = (
+    "zcp_actors runs on trio, and this server does not; `hypercorn --worker-class trio` does, or zcp-actors serve"
+)
+
+NOT_STARTED = (
+    "this application was not started: give the one it is mounted in its lifespan, as in "
+    "Starlette(routes=..., lifespan=mcp.lifespan), or run the server inside `async with open_runtime():`"
+)
 
 log = logging.getLogger("zcp_actors.http")
 
@@ -53,8 +67,6 @@ class HTTPApp:
         self.handle, self.config, self.doorkeeper = handle, config, doorkeeper
         self._runtime = runtime
         self._service: Service | None = None
-        self._started = False
-        """Somebody told us of the start-up, and hears what goes wrong with it."""
         self._visitors = Visitors(self)
 
     @property
@@ -64,10 +76,9 @@ class HTTPApp:
         Raises `NoRuntime` when there is none.
         """
         if self._service is None:
-            runtime = self._runtime if self._runtime is not None else current_runtime()
+            runtime = self._runtime if self._runtime is not None else _runtime_around()
             self._service = Service(runtime, self.handle, self.config)
-            if not self._started:
-                self._service.recover_soon()
+            self._service.recover_soon()
         return self._service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,22 +91,35 @@ class HTTPApp:
             await self._visitors.visit(scope, receive, send)
 
     # -------------------------------------------------------------------------------------------- the life
+    @asynccontextmanager
+    async def lifespan(self, _: Any = None) -> AsyncIterator[None]:
+        """Serve for the time of the block, in a runtime of its own unless one was given, and end it as `drain` does.
+
+        For an application around this one, whose server tells nobody else of its start-up and its end:
+        `Starlette(routes=[Mount("/tools", mcp)], lifespan=mcp.lifespan)`. Raises `UsageError` where trio does not run,
+        and what keeps tasks from being taken up, before the block.
+        """
+        if not trio.lowlevel.in_trio_run():
+            raise UsageError(NOT_ON_TRIO)
+        async with open_runtime() if self._runtime is None else nullcontext(self._runtime) as runtime:
+            await self.handle.recover(runtime)
+            self._service = service = Service(runtime, self.handle, self.config)
+            try:
+                yield
+            finally:
+                await service.drain()
+
     async def _live(self, receive: Receive, send: Send) -> None:
-        """Open a runtime for the life of the process, unless one was given."""
-        self._started = True
+        """Be told of the start-up and the end by the ASGI server."""
         await receive()
         async with AsyncExitStack() as stack:
             try:
-                if self._runtime is None:
-                    self._runtime = await stack.enter_async_context(open_runtime())
-                service = self.service
-                await self.handle.recover(service.runtime)
+                await stack.enter_async_context(self.lifespan())
             except Exception as error:  # noqa: BLE001 - the server that starts us is told, and decides
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             await send({"type": "lifespan.startup.complete"})
             await receive()
-            await service.drain()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def drain(self, grace: float = GRACE_SECONDS) -> None:
@@ -175,7 +199,10 @@ class HTTPApp:
 
     async def _older_method(self, exchange: Exchange, principal: str) -> None:
         """GET and DELETE are of the older era alone."""
-        era = era_of_header(exchange.headers.get(VERSION))
+        version = exchange.headers.one(VERSION)
+        if version is not None and version not in (V2026_07_28, *STATEFUL_VERSIONS):
+            raise unknown_version(version, self.service.versions)
+        era = era_of_header(version)
         older = era is Era.STATEFUL and self.handle.era in (None, Era.STATEFUL)
         if exchange.method == "GET" and older:
             await self._conversation(exchange, principal).get()
@@ -202,6 +229,16 @@ class HTTPApp:
         await exchange.error(status, ErrorResponse(id, error.code, error.message, error.data), headers)
 
 
+def _runtime_around() -> Any:
+    """The runtime around a request. Raises `NoRuntime`, for those who set up the server."""
+    if not trio.lowlevel.in_trio_run():
+        raise NoRuntime(NOT_ON_TRIO)
+    try:
+        return current_runtime()
+    except NoRuntime:
+        raise NoRuntime(NOT_STARTED) from None
+
+
 def id_of(message: Message | None) -> int | str | None:
     """The id that the reply to a message carries."""
     return message.id if isinstance(message, Request) else None
@@ -216,9 +253,10 @@ def create_asgi_app(
 ) -> HTTPApp:
     """An app as an ASGI application, for any ASGI server that runs on trio, or to be mounted in another application.
 
-    It lives in `runtime`; without one it opens its own at the server's start-up (ASGI lifespan), or, where nobody tells
-    it of a start-up (a mount), in the runtime around it. Tasks that an earlier process left are taken up at the
-    start-up, or with the first request. A plain app is served with a key file; a handle as it says.
+    It lives in `runtime`; without one it opens its own at the server's start-up (ASGI lifespan). Mounted in another
+    application it is not told of that by itself: see `HTTPApp.lifespan`; without it, it lives in the runtime around its
+    first request. Tasks that an earlier process left are taken up at the start-up, or with the first request.
+    A plain app is served with a key file; a handle as it says.
     """
     config = config or HTTPConfig()
     handle = target if isinstance(target, ServerHandle) else ServerHandle(target, served=True)

@@ -24,6 +24,8 @@ from zcp_actors.transports.http.writer import Writer
 from zcp_actors.wire import ErrorResponse, Request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from zcp_actors.transports.http.service import Service
     from zcp_actors.transports.http.stateful import Route, SessionConnection
     from zcp_actors.transports.http.streams import Event, Stream
@@ -208,5 +210,9 @@ class Conversation:
         """Absent is fine: it is newer than the oldest clients. Source: Protocol Version Header."""
         version = self.exchange.headers.one(VERSION)
         if version is not None and version not in self.service.versions:
-            known = ", ".join(self.service.versions)
-            raise HTTPRefused(400, f"MCP-Protocol-Version {version!r:.100} is not served here; these are: {known}")
+            raise unknown_version(version, self.service.versions)
+
+
+def unknown_version(version: str, known: Iterable[str]) -> HTTPRefused:
+    """The refusal of a version that is not served. Source: Protocol Version Header."""
+    return HTTPRefused(400, f"MCP-Protocol-Version {version!r:.100} is not served here; these are: {', '.join(known)}")
