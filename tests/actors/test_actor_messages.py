@@ -267,6 +267,55 @@ async def test_a_cycle_of_asks_is_refused_at_once_and_names_the_path(autojump_cl
         assert trio.current_time() == 0
 
 
+async def test_an_actor_that_asks_while_nobody_asks_it_is_in_its_own_chain(autojump_clock):
+    """What it handles was told to it; it waits for the other all the same, so an ask back would never be answered."""
+    heard = []
+
+    class There(Actor):
+        async def receive(self, message):
+            heard.append(await back.ask("?", timeout=60))
+
+    class Back(Actor):
+        async def receive(self, message):
+            try:
+                return await there.ask("?", timeout=60)
+            except AskCycle as error:
+                return str(error)
+
+    async with open_runtime() as runtime:
+        there, back = await runtime.start(There, "there"), await runtime.start(Back, "back")
+        there.tell("go")
+        await trio.sleep(100)
+
+    assert heard == ["root/there -> root/back -> root/there"]
+
+
+@pytest.mark.parametrize("when", ["on_start", "receive", "on_stop"])
+async def test_an_actor_that_asks_itself_is_refused_at_once(when, autojump_clock):
+    refused = []
+
+    class Narcissus(Actor):
+        async def ask_itself(self, now):
+            if now == when:
+                with pytest.raises(AskCycle, match="^root/n -> root/n$"):
+                    await self.me.ask("?")
+                refused.append(trio.current_time())
+
+        async def on_start(self):
+            await self.ask_itself("on_start")
+
+        async def receive(self, message):
+            await self.ask_itself("receive")
+
+        async def on_stop(self, exit):
+            await self.ask_itself("on_stop")
+
+    async with open_runtime() as runtime:
+        ref = await runtime.start(Narcissus, "n")
+        ref.tell("message")
+    assert refused == [0]
+
+
 async def test_a_task_started_by_a_handler_is_in_nobodys_chain(autojump_clock):
     """runtime.md §4 row 2: tasks spawned by a handler start with an empty chain."""
 

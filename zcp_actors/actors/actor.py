@@ -131,10 +131,7 @@ class Actor(Generic[M]):
         """What a kind of actor does after `on_start`."""
 
     async def _serve(self, seat: Seat) -> None:
-        while not seat.leaving:
-            await seat.attend()
-            if seat.leaving:
-                break
+        while await seat.attend():
             try:
                 envelope = await seat.mailbox.take()
             except trio.EndOfChannel:
@@ -143,11 +140,12 @@ class Actor(Generic[M]):
 
     async def _batch(self, seat: Seat, envelope: Envelope | None) -> None:
         for left in reversed(range(BATCH)):
-            await seat.attend()
+            if not await seat.attend(envelope):
+                break
             if envelope is not None:
                 await seat.handle(envelope)
             # A handler that never waits must not outrun a cancel or a stop for 32 messages.
-            if seat.leaving or seat.scope.cancel_called:
+            if seat.ending:
                 break
             # What is taken here is handled in the next round, so that the last round takes nothing.
             envelope = seat.mailbox.take_now() if left else None

@@ -57,11 +57,12 @@ class Mailbox:
     Control is bounded by what causes it: one entry per timer key and per watch.
     """
 
-    __slots__ = ("_inbox", "_outbox", "_parked", "_sent", "_taken", "control", "peak", "size")
+    __slots__ = ("_held", "_inbox", "_outbox", "_parked", "_sent", "_taken", "control", "peak", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._outbox, self._inbox = trio.open_memory_channel[Envelope](size)
+        self._held: Envelope | None = None
         self.control: deque[Envelope] = deque()
         self.peak = 0
         self._sent = self._taken = 0
@@ -70,11 +71,13 @@ class Mailbox:
     @property
     def depth(self) -> int:
         """Envelopes waiting."""
-        return self._inbox.statistics().current_buffer_used
+        return self._inbox.statistics().current_buffer_used + (self._held is not None)
 
     @property
     def oldest(self) -> float | None:
         """When the envelope that waits longest was posted."""
+        if self._held is not None:
+            return self._held.at
         # trio shows how many wait, not what; without this peek every message would pay for a second queue.
         state = getattr(self._inbox, "_state", None)
         waiting = getattr(state, "data", None)
@@ -93,6 +96,15 @@ class Mailbox:
 
     async def put(self, envelope: Envelope) -> bool:
         """Add it when there is room; False when the mailbox is, or becomes, closed. On cancel it was not added."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            added = self.post(envelope)
+        except trio.WouldBlock:
+            return await self._put_later(envelope)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return added
+
+    async def _put_later(self, envelope: Envelope) -> bool:
         try:
             await self._outbox.send(envelope)
         except (trio.ClosedResourceError, trio.BrokenResourceError):
@@ -112,6 +124,8 @@ class Mailbox:
 
     async def take(self) -> Envelope | None:
         """The next envelope; None for a mere wake. Raises `trio.EndOfChannel` when closed and empty."""
+        if self._held is not None:
+            return self._take_held()
         self._parked = True
         try:
             envelope = await self._inbox.receive()
@@ -124,12 +138,24 @@ class Mailbox:
 
     def take_now(self) -> Envelope | None:
         """The next envelope, or None when nothing waits."""
+        if self._held is not None:
+            return self._take_held()
         try:
             envelope = self._inbox.receive_nowait()
         except (trio.WouldBlock, trio.EndOfChannel):
             return None
         if envelope is _WAKE:
             return None
+        self._taken += 1
+        return envelope
+
+    def give_back(self, envelope: Envelope) -> None:
+        """Put an envelope that was taken, and not begun, before all others: the next to take one gets it."""
+        self._held = envelope
+        self._taken -= 1
+
+    def _take_held(self) -> Envelope | None:
+        envelope, self._held = self._held, None
         self._taken += 1
         return envelope
 
@@ -140,6 +166,9 @@ class Mailbox:
     def drain(self) -> Iterator[Envelope]:
         """Close, and hand over everything that will not be handled any more."""
         self.close()
+        if self._held is not None:
+            yield self._held
+            self._held = None
         while True:
             try:
                 envelope = self._inbox.receive_nowait()

@@ -233,17 +233,18 @@ class Turn:
 
     __slots__ = ("askers", "task")
 
-    def __init__(self) -> None:
+    def __init__(self, me: Ref[Any]) -> None:
         self.task = trio.lowlevel.current_task()
-        self.askers: tuple[Ref[Any], ...] = ()
+        # Whatever its task waits for, also before the first message and in its last words, the actor waits as well.
+        self.askers: tuple[Ref[Any], ...] = (me,)
 
 
 _turn: ContextVar[Turn | None] = ContextVar("zcp_actors_turn", default=None)
 
 
-def begin_turns() -> Turn:
-    """Make the running task an actor's task; the returned turn is the actor's to update with every message."""
-    turn = Turn()
+def begin_turns(me: Ref[Any]) -> Turn:
+    """Make the running task that of the actor `me`; the returned turn is the actor's to update with every message."""
+    turn = Turn(me)
     _turn.set(turn)
     return turn
 

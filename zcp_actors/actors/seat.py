@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
+from zcp_actors.actors.actor import BATCH
 from zcp_actors.actors.ending import end_hosted
 from zcp_actors.actors.exit import Exit
 from zcp_actors.actors.host import Host, log
 from zcp_actors.actors.mailbox import Envelope, Mailbox
-from zcp_actors.actors.reply import Reply, Turn, askers, begin_turns
+from zcp_actors.actors.reply import Reply, Turn, askers, begin_turns, checkpoint
 from zcp_actors.actors.strategy import Restart
 from zcp_actors.errors import ActorStopped, AskCycle, AskTimeout, MailboxFull
 
@@ -137,7 +138,7 @@ class Seat(Host):
                 self._incarnation_ended(exit)
 
     async def _act(self) -> None:
-        self._turn = begin_turns()
+        self._turn = begin_turns(self.me)
         actor = self.actor
         actor.me, actor.seat = self.me, self
         await actor._live(self)
@@ -226,13 +227,36 @@ class Seat(Host):
             self._moved(old, state, **facts)
 
     # Handling mail
-    async def attend(self) -> None:
-        """Handle what is in the control lane."""
+    @property
+    def ending(self) -> bool:
+        """Nothing more is to be begun in this incarnation."""
+        return self.leaving is not None or self.scope.cancel_called
+
+    async def attend(self, taken: Envelope | None = None) -> bool:
+        """Handle what is in the control lane. False when nothing more is to be begun.
+
+        Then, or when this raises, `taken`, the envelope that was to be handled next, is back in the mailbox.
+        """
+        goes_on = False
+        try:
+            if self.mailbox.control:
+                await self._attend()
+            goes_on = not self.ending
+        finally:
+            if not goes_on and taken is not None:
+                self.mailbox.give_back(taken)
+        return goes_on
+
+    async def _attend(self) -> None:
         control = self.mailbox.control
-        while control and not self.leaving:
+        handled = 0
+        while control and not self.ending:
             envelope = control.popleft()
             if not isinstance(envelope, _Due) or self._still_wanted(envelope):
                 await self.handle(envelope)
+            handled += 1
+            if handled % BATCH == 0:
+                await checkpoint()
 
     def _still_wanted(self, due: _Due) -> bool:
         """Whether its timer was neither stopped nor replaced since it became due."""
@@ -248,7 +272,7 @@ class Seat(Host):
             return
         runtime, actor, turn = self.me._runtime, self.actor, self._turn
         assert turn is not None
-        turn.askers = (*envelope.askers, self.me) if reply is not None else ()
+        turn.askers = (*envelope.askers, self.me)
         self.handling = envelope
         if runtime.recorder.enabled:
             self._tell_wait(envelope)
@@ -266,7 +290,7 @@ class Seat(Host):
             raise
         finally:
             self.handling = None
-            turn.askers = ()
+            turn.askers = (self.me,)
         if runtime.traces:
             runtime.note("out", self.me, envelope.message, answer)
         if reply is not None:
