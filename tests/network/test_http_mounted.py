@@ -112,10 +112,14 @@ async def test_the_end_of_a_lifespan_tells_what_is_open(autojump_clock):
     async def call(http):
         replies.append(await http.post("/mcp", **modern("tools/call", {"name": "never"}, name="never")))
 
-    async with open_runtime(grace=1) as runtime, visitor(runtime, mcp) as http:
-        async with trio.open_nursery() as nursery, mcp.lifespan():
-            nursery.start_soon(call, http)
-            await began.wait()
+    async with (
+        open_runtime(grace=1) as runtime,
+        visitor(runtime, mcp) as http,
+        trio.open_nursery() as nursery,
+        mcp.lifespan(),
+    ):
+        nursery.start_soon(call, http)
+        await began.wait()
 
     assert "the server is shutting down" in replies[0].text
 
