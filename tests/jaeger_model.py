@@ -106,6 +106,30 @@ def _check(trace: dict[str, Any], *, real_times: bool) -> None:
         assert not real_times or YEAR_2020 < span["startTime"] < YEAR_2100
         assert sum(reference["refType"] == "CHILD_OF" for reference in span["references"]) <= 1
         assert not any(re.fullmatch("0+", reference["spanID"]) for reference in span["references"])
+    assert not unseen(spans), "the UI would not show a span"
+
+
+def unseen(spans: list[dict[str, Any]]) -> list[str]:
+    """The names of the spans that the UI would not show.
+
+    It takes the first reference, of either kind, whose span is there for the parent (`transform-trace-data.ts` of
+    Jaeger UI 2.20), and shows what stands below a span that has none: a ring of parents is nowhere.
+    """
+    known = {span["spanID"] for span in spans}
+    parents = {
+        span["spanID"]: next((other["spanID"] for other in span["references"] if other["spanID"] in known), None)
+        for span in spans
+    }
+    found = []
+    for span in spans:
+        above: set[str] = set()
+        id: str | None = span["spanID"]
+        while id is not None and id not in above:
+            above.add(id)
+            id = parents[id]
+        if id is not None:
+            found.append(span["operationName"])
+    return found
 
 
 def tags_of(span: dict[str, Any]) -> dict[str, Any]:

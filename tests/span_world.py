@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from jaeger_model import unseen
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -12,6 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from zcp_actors.telemetry import Telemetry
+from zcp_actors.telemetry.jaeger_span import to_jaeger
 
 
 class Recorded:
@@ -65,6 +67,11 @@ class Recorded:
 
     def __str__(self) -> str:
         return "\n".join(self.tree())
+
+    def unseen(self, *without: str) -> list[str]:
+        """The names of the spans that the Jaeger UI would not show, of a file that is `without` these ids."""
+        spans = [to_jaeger(span, "p1") for span in self.spans]
+        return unseen([span for span in spans if span["spanID"] not in without])
 
     def metric(self, name: str) -> dict[tuple[Any, ...], Any]:
         """The points of a metric: attribute values in the order of their names -> value, or (count, sum)."""

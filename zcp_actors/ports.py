@@ -246,7 +246,8 @@ class Recorder(Protocol):
         `subject`: "operation" (what a caller wants, over all its rounds), "request" (one request of ours to the peer),
         "call" (one request of the peer, or one question that came inside a result), "question" (the wait for an
         answer), "following" (the wait for a task of the peer's), "opening" (the way to a peer).
-        It is a part of `under`, or of what the running task is part of. A "call" has the peer's `meta`, and says by
+        It is a part of `under`, or of what the running task is part of; a `notifications/cancelled` has what it takes
+        back as `under`, and belongs where that does. A "call" has the peer's `meta`, and says by
         `transport` and `principal` who the peer is: a recorder does not believe everybody. One that goes on where
         another request ended has that one's `mark` as `after`, and as `waited` what was asked in between: the
         questions by key, each with its method and the action of its answer.

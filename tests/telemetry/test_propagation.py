@@ -61,6 +61,18 @@ async def carried(ctx: Context) -> str:
     return str(baggage.get_baggage("customer"))
 
 
+events: dict[str, trio.Event] = {}
+
+
+@app.tool
+async def endless() -> None:
+    events["there"].set()
+    try:
+        await trio.sleep_forever()
+    finally:
+        events["gone"].set()
+
+
 class Lines(SpanExporter):
     """Spans as lines of a file, written as they end, for the process that started this one."""
 
@@ -185,6 +197,31 @@ async def test_an_untrusted_caller_is_linked_to_and_is_no_parent(era):
     assert isinstance(asked.attributes["server.port"], int)
     assert served.context.trace_id != asked.context.trace_id
     assert links(served)["caller"] == asked.context.span_id
+
+
+@both_eras
+async def test_a_cancelled_call_of_an_untrusted_caller_is_seen_in_jaeger(era):
+    server, client = Recorded(), Recorded()
+    with trio.fail_after(GUARD):
+        async with (
+            open_runtime(recorder=server.telemetry) as serving,
+            over_http(serving, None) as client_of,
+            open_runtime(recorder=client.telemetry),
+            client_of(era=era) as asking,
+        ):
+            there, gone = (events.setdefault(name, trio.Event()) for name in ("there", "gone"))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(asking.call_tool, "endless")
+                await there.wait()
+                nursery.cancel_scope.cancel()
+            await gone.wait()
+            events.clear()
+
+    served = server.one("tools/call endless")
+    assert served.attributes["error.type"] == "cancelled"
+    assert served.parent is None
+    assert not server.unseen()
+    assert not client.unseen()
 
 
 @both_eras

@@ -223,6 +223,33 @@ async def test_a_cancelled_call_links_to_what_cancelled_it_on_both_sides_in_one_
     recorded = Recorded()
     async with asking(recorded, era) as client:
         recorded.clear()
+        with recorded.tracer.start_as_current_span("agent step"), trio.move_on_after(5):
+            await client.call_tool("slow")
+        await trio.sleep(1)
+        assert recorded.tree() == [
+            "agent step",
+            "  tools/call slow CLIENT",
+            "    tools/call slow SERVER",
+            "  notifications/cancelled CLIENT",
+            "    notifications/cancelled SERVER",
+        ]
+
+    for kind in ("CLIENT", "SERVER"):
+        cancelled, canceller = recorded.one("tools/call slow", kind), recorded.one("notifications/cancelled", kind)
+        assert links(cancelled)["cancelled_by"] == canceller.context.span_id
+        assert seconds(cancelled) == 5.0
+        assert "jsonrpc.request.id" not in canceller.attributes
+    # The agent may still be at work when somebody looks.
+    assert not recorded.unseen()
+    assert not recorded.unseen(format(recorded.one("agent step").context.span_id, "016x"))
+
+
+@both_eras
+async def test_a_cancelled_call_that_is_a_part_of_nothing_has_what_cancelled_it_below_it(era, autojump_clock):
+    """Its own link into its own trace would be a ring, of which Jaeger shows nothing."""
+    recorded = Recorded()
+    async with asking(recorded, era) as client:
+        recorded.clear()
         with trio.move_on_after(5):
             await client.call_tool("slow")
         await trio.sleep(1)
@@ -233,11 +260,11 @@ async def test_a_cancelled_call_links_to_what_cancelled_it_on_both_sides_in_one_
             "    notifications/cancelled SERVER",
         ]
 
-    for kind in ("CLIENT", "SERVER"):
-        cancelled, canceller = recorded.one("tools/call slow", kind), recorded.one("notifications/cancelled", kind)
-        assert links(cancelled)["cancelled_by"] == canceller.context.span_id
-        assert seconds(cancelled) == 5.0
-        assert "jsonrpc.request.id" not in canceller.attributes
+    assert not recorded.unseen()
+    asked, served = recorded.one("tools/call slow", "CLIENT"), recorded.one("tools/call slow", "SERVER")
+    assert asked.attributes["error.type"] == served.attributes["error.type"] == "cancelled"
+    assert links(recorded.one("notifications/cancelled", "CLIENT")) == {"cancels": asked.context.span_id}
+    assert links(served) == {"cancelled_by": recorded.one("notifications/cancelled", "SERVER").context.span_id}
 
 
 @pytest.mark.parametrize(
@@ -337,6 +364,7 @@ async def test_a_withdrawn_question_is_cancelled_on_both_sides(era, autojump_clo
     asked = recorded.one("elicitation/create", "SERVER")
     assert asked.attributes["error.type"] == "cancelled"
     assert seconds(asked) == 20 - 10 - 3
+    assert not recorded.unseen()
     if era == STATEFUL:
         assert recorded.one("wait_for elicitation/create").attributes["error.type"] == "cancelled"
 

@@ -198,7 +198,8 @@ class ServerSpans:
         if asked is None:
             return message
         facts = {"method": CANCELLED, "version": self._version, **way_facts(self._session.connection)}
-        canceller = self._recorder.begin("request", f"{self._path}/{CANCELLED}", under=asked.request, **facts)
+        under = asked.wait or asked.request
+        canceller = self._recorder.begin("request", f"{self._path}/{CANCELLED}", under=under, **facts)
         asked.end("cancelled", by=canceller)
         canceller.end()
         return Notification(message.method, carrying(message.params, canceller))

@@ -57,6 +57,7 @@ POLL_CHANGED: Final = "zcp.task.poll.changed"
 TIMEOUT_KIND: Final = "zcp.timeout.kind"
 SIDE: Final = "zcp.side"
 
+CANCELLING: Final = "notifications/cancelled"
 CANCELLED: Final = "cancelled"
 TIMEOUT: Final = "timeout"
 TOOL_ERROR: Final = "tool_error"

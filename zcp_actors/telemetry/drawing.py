@@ -21,7 +21,7 @@ from zcp_actors.telemetry.span import Followed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from opentelemetry.trace import Span, SpanContext, Tracer
+    from opentelemetry.trace import SpanContext, Tracer
 
     from zcp_actors.telemetry.clock import Clock
     from zcp_actors.telemetry.metrics import Metrics
@@ -149,11 +149,15 @@ class Drawing:
         message = facts.get("message")
         return message if self.content and isinstance(message, str) else None
 
-    def link(self, span: Span, to: Any, type: str) -> None:
-        """Link a span that has begun to what a `Followed`, or a span's context, names."""
+    def link(self, of: Followed, to: Any, type: str) -> None:
+        """Link a span that has begun to what a `Followed`, or a span's context, names.
+
+        Not one without a parent to a part of its own trace, which is below it already: Jaeger takes such a link for
+        its parent, and shows neither of the two, nor anything below them.
+        """
         at: SpanContext = to.at if isinstance(to, Followed) else to
-        if at.is_valid:
-            span.add_link(at, {names.LINK_TYPE: type})
+        if at.is_valid and (at.trace_id != of.at.trace_id or propagation.span_of(of.parent).is_valid):
+            of.span.add_link(at, {names.LINK_TYPE: type})
 
 
 def shown(content: Any) -> str:

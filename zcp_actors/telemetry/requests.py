@@ -152,6 +152,11 @@ def answered(method: str, attributes: dict[str, Any]) -> dict[str, Any]:
     return {names.INPUT_METHOD: method, **ends}
 
 
+def inside(under: Followed | None) -> Context | None:
+    """Where what is a part of it is begun."""
+    return None if under is None else under.inside
+
+
 class Polls:
     """Which polls of tasks are worth a span: those that see something new, and those that fail."""
 
@@ -206,7 +211,7 @@ class Requests:
         meta: Mapping[str, Any] | None,
     ) -> Followed:
         """Begin what a caller wants, the wait for a task, or the way to a peer."""
-        name, parent = names.span_name(method, target), self._ambient(under, facts, meta)
+        name, parent = names.span_name(method, target), self._ambient(inside(under), facts, meta)
         attributes = {**(names.about(method, target) if method else {}), **self._drawing.attributes(facts)}
         if subject == "following":
             name = f"wait_for task {names.cut(target)}".rstrip()
@@ -217,11 +222,11 @@ class Requests:
         self._drawing.open_traces.opened(wanting.at)
         return wanting
 
-    def _ambient(self, under: Followed | None, facts: dict[str, Any], meta: Mapping[str, Any] | None) -> Context:
+    def _ambient(self, around: Context | None, facts: dict[str, Any], meta: Mapping[str, Any] | None) -> Context:
         """What the program is doing; where it traces by other means, what it wrote into the `_meta` itself."""
         about = facts.pop("about", None) if facts else None
-        if under is not None:
-            return under.inside
+        if around is not None:
+            return around
         current = otel.get_current()
         if current and propagation.span_of(current).is_valid:
             return current
@@ -248,11 +253,15 @@ class Requests:
         """Begin one side of a request: the one that asks, or the one that answers a "call"."""
         drawing, asks = self._drawing, subject == "request"
         links: list[Link] = []
+        taken_back = under if method == names.CANCELLING else None
+        around = inside(under) if taken_back is None else taken_back.beside
         if asks:
-            kind, parent = SpanKind.CLIENT, self._ambient(under, facts, meta)
+            kind, parent = SpanKind.CLIENT, self._ambient(around, facts, meta)
         else:
             kind = SpanKind.SERVER
-            parent, links = self._caller(under, facts, propagation.extracted(meta, drawing.said), transport, principal)
+            parent, links = self._caller(around, facts, propagation.extracted(meta, drawing.said), transport, principal)
+        if taken_back is not None and propagation.span_of(parent).span_id == taken_back.at.span_id:
+            links = [*links, *linked(taken_back.at, "cancels")]
         # In the order of `WHERE_NAMES`; most have only the first two.
         where = (facts.pop("protocol", None), facts.pop("address", None), facts.pop("port", None)) if facts else ()
         usual = self._shape(method, target[: names.URI_LENGTH], version, transport, *where)
@@ -276,7 +285,7 @@ class Requests:
 
     # -------------------------------------------------------------------------------------------- answering
     def _caller(
-        self, under: Followed | None, facts: dict[str, Any], said: Context, transport: str, principal: str
+        self, around: Context | None, facts: dict[str, Any], said: Context, transport: str, principal: str
     ) -> tuple[Context, list[Link]]:
         """What a peer's request is part of, and what it is only linked to."""
         trust = self._drawing.trust
@@ -289,13 +298,13 @@ class Requests:
             self._draw_waits(after, waited)
         parent = said
         if not trusted or after is not None or not said:
-            parent, links = self._doubtful(said, under, after, links, trusted=trusted)
+            parent, links = self._doubtful(said, around, after, links, trusted=trusted)
         if "task" in facts and (task := self._tasks.named(facts["task"])) is not None:
             links += linked(task.at, "task")
         return parent, links
 
     def _doubtful(
-        self, said: Context, under: Followed | None, after: Any, links: list[Link], *, trusted: bool
+        self, said: Context, around: Context | None, after: Any, links: list[Link], *, trusted: bool
     ) -> tuple[Context, list[Link]]:
         """What a peer's request is part of that goes on elsewhere, or whose word is not enough."""
         span, before = propagation.span_of(said), propagation.read_mark(after)
@@ -305,8 +314,8 @@ class Requests:
             if parent is None or span.trace_id != before[0].trace_id:
                 # The rounds of one call are one trace, whatever its client says of each.
                 parent = propagation.remote(before[0], parent or propagation.NOTHING)
-        if parent is None and under is not None:
-            parent = under.inside
+        if parent is None:
+            parent = around
         if (
             span.is_valid
             and parent is not said
@@ -335,7 +344,7 @@ class Requests:
     ) -> Followed:
         """Begin the wait for an answer."""
         attributes = {names.INPUT_METHOD: method, **self._drawing.attributes(facts)}
-        parent, metrics = self._ambient(under, facts, meta), self._drawing.metrics
+        parent, metrics = self._ambient(inside(under), facts, meta), self._drawing.metrics
         within = under is not None and under.subject == "task"
         waiting = self._drawing.start_as(
             Waiting,

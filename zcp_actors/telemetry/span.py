@@ -56,6 +56,15 @@ class Followed:
         """What is a part of it is begun in here."""
         return self.context
 
+    @property
+    def beside(self) -> otel.Context:
+        """What takes it back is begun in here: where it was begun itself, or within it where that is no span's.
+
+        Jaeger takes the first link for the parent where it does not have the parent, which may still be under way: who
+        takes something back must not be below what is linked to it.
+        """
+        return self.parent if propagation.span_of(self.parent).is_valid else self.context
+
     def tell(self, **facts: Any) -> None:
         """See `ports.Span`."""
         if not self.ended:  # an exporter may be reading the attributes
@@ -99,7 +108,7 @@ class Followed:
         self.ended, drawing = True, self.drawing
         try:
             if by is not None:
-                drawing.link(self.span, by, "cancelled_by")
+                drawing.link(self, by, "cancelled_by")
             if result is not None and drawing.content:
                 facts["result"] = result
             self._end(outcome, facts, drawing.clock.now() if at is None else drawing.clock.at(at))

@@ -157,7 +157,7 @@ class Tasks:
         by = self._drawing.metrics.named(str(facts.get("by") or "requestor"))
         canceller = propagation.span_of(otel.get_current())
         if canceller.span_id not in (task.at.span_id, task.state.at.span_id if task.state else 0):
-            self._drawing.link(task.span, canceller, "cancelled_by")
+            self._drawing.link(task, canceller, "cancelled_by")
         counted = {names.CANCEL_TARGET: "task", names.CANCEL_REASON: by}
         self._drawing.metrics.cancellations[keyed(counted)] += 1
         return {names.ERROR_TYPE: names.CANCELLED, names.CANCEL_REASON: by}
