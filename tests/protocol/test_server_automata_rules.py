@@ -267,13 +267,13 @@ def test_who_asks_is_read_once_however_often_it_is_written_and_never_taken_for_w
     """Each request declares for itself; a client that is read from a wire sends another object each time."""
     server = stateless()
     askers = []
-    for id, listed in enumerate((True, True, 1)):
-        said = {**meta(), CLIENT_CAPABILITIES: {"roots": {"listChanged": listed}}}
+    for id, there in enumerate((True, True, 1)):
+        said = {**meta(), CLIENT_CAPABILITIES: {"experimental": {"x": {"there": there}}}}
         [effect] = server.received(request("tools/call", {"name": "a"}, id, said))
-        askers.append(effect.call.capabilities if isinstance(effect, Start) else effect.message.code)
+        askers.append(effect.call.capabilities)
 
     assert askers[0] is askers[1]
-    assert askers[2] == INVALID_PARAMS
+    assert askers[2].experimental["x"]["there"] is not True
 
 
 # ---- progress and logs

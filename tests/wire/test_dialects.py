@@ -37,6 +37,59 @@ def test_fields_of_2025_never_reach_a_peer_of_2026():
     assert NEW.to_wire(able) == {"roots": {}}
 
 
+INFO = {"name": "n", "version": "1"}
+HELLO = {"protocolVersion": V2025, "capabilities": {"extensions": True}, "clientInfo": INFO}
+ASKED = {"method": "elicitation/create", "params": {"mode": "url", "message": "?", "url": "u:v", "elicitationId": 5}}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "method", "raw"),
+    [
+        (OLD, "initialize", HELLO),
+        (OLD, "tools/call", {"name": "x", "requestState": {"a": 1}, "inputResponses": [1]}),
+        (NEW, "tools/call", {"name": "x", "task": 5, "_meta": META}),
+        (NEW, "tools/call", {"name": "x", "task": {"ttl": "long"}, "_meta": META}),
+    ],
+)
+def test_params_may_mean_anything_by_a_word_of_the_other_revision(dialect, method, raw):
+    assert dialect.to_wire(dialect.request_params(method, raw, sender="client")) == raw
+
+
+@pytest.mark.parametrize(
+    ("dialect", "method", "raw"),
+    [
+        (OLD, "tools/list", {"tools": [], "ttlMs": "soon", "cacheScope": 7, "resultType": 5}),
+        (OLD, "initialize", {"protocolVersion": V2025, "capabilities": {"extensions": []}, "serverInfo": INFO}),
+        (NEW, "tools/call", {"resultType": "input_required", "inputRequests": {"k": ASKED}}),
+        (
+            NEW,
+            "tools/list",
+            {
+                "tools": [{"name": "x", "inputSchema": {}, "execution": "fast"}],
+                "resultType": "complete",
+                "ttlMs": 0,
+                "cacheScope": "private",
+            },
+        ),
+    ],
+)
+def test_results_may_mean_anything_by_a_word_of_the_other_revision(dialect, method, raw):
+    assert dialect.to_wire(dialect.result(method, raw, sender="server")) == raw
+
+
+def test_beside_a_word_of_the_other_revision_the_own_ones_are_still_judged():
+    with pytest.raises(InvalidResult, match=r"result\.nextCursor: expected string, got integer"):
+        OLD.result("tools/list", {"tools": [], "ttlMs": "soon", "nextCursor": 5}, sender="server")
+    with pytest.raises(InvalidResult, match=r"result\.ttlMs: expected integer, got string"):
+        NEW.result("tools/list", {"tools": [], "ttlMs": "soon"}, sender="server")
+
+
+def test_contents_are_told_apart_by_what_is_there_and_not_by_a_null():
+    raw = {"contents": [{"uri": "u:v", "text": None, "blob": "YQ=="}]}
+    (contents,) = OLD.result("resources/read", raw, sender="server").contents
+    assert contents == wire.BlobResourceContents(uri="u:v", blob="YQ==", extra={"text": None})
+
+
 def test_what_2026_demands_of_a_result_is_written_when_nobody_said_it():
     assert NEW.to_wire(wire.CallToolResult(content=[])) == {"content": [], "resultType": "complete"}
     page = NEW.to_wire(wire.ListToolsResult(tools=[]))

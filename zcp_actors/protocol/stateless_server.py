@@ -135,7 +135,7 @@ class StatelessServer(Server):
         if level is not None and level not in LEVELS:
             raise InvalidParams(f"params._meta[{LOG_LEVEL!r}] must be one of {', '.join(LEVELS)}, not {level!r}")
         asker = Asker(
-            from_wire(ClientCapabilities, raw),
+            from_wire(ClientCapabilities, raw, self.dialect.version),
             None if info is None else from_wire(Implementation, info),
             self.dialect.version,
             level,

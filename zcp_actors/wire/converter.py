@@ -1,13 +1,15 @@
 """
 Models <-> plain JSON.
 
-Owns two cattrs converters that read (a fast one, and one that finds where a failure is) and one that writes per
-revision. Refuses to know methods and bytes. Reading is strict about types, lenient about unknown fields (kept) and
-about null in an optional field (absent); writing leaves out what is None, and what belongs to another revision only.
+Owns the cattrs converters that read (a fast one, and for each revision one that finds where a failure is) and one that
+writes per revision. Refuses to know methods and bytes. Reading is strict about types, lenient about unknown fields
+(kept) and about null in an optional field (absent); writing leaves out what is None, and what belongs to another
+revision only.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -28,26 +30,33 @@ M = TypeVar("M", bound=Model)
 _SCALARS = frozenset({str, int, bool, type(None)})
 
 _fast = reader(detailed=False)
-_careful = reader(detailed=True)
 _hooks: dict[Any, Callable[[Any, Any], Any]] = {}
 """What `_fast` reads each shape with: as many as there are shapes."""
 
 
-def structure(cls: Any, raw: Any) -> Any:
-    """Read `raw` as a `cls` (a model, or a union of models that is part of one). Raises `Mismatch` with the place."""
+@cache
+def _careful(version: str | None) -> MsgspecJsonConverter:
+    return reader(detailed=True, version=version)
+
+
+def structure(cls: Any, raw: Any, version: str | None = None) -> Any:
+    """Read `raw` as a `cls` (a model, or a union of models that is part of one), as a peer of `version` means it.
+
+    Raises `Mismatch` with the place. What does not fit a field of another revision is no mismatch: it is in `extra`.
+    """
     hook = _hooks.get(cls)
     if hook is None:
         hook = _hooks[cls] = _fast.get_structure_hook(cls)
     try:
         return hook(raw, cls)
     except Exception:  # noqa: BLE001  # whatever went wrong, the careful reading says what and where
-        return _careful.structure(raw, cls)
+        return _careful(version).structure(raw, cls)
 
 
-def from_wire(cls: type[M], raw: Any) -> M:
+def from_wire(cls: type[M], raw: Any, version: str | None = None) -> M:
     """Read plain JSON as a model. Raises `InvalidParams` naming the place, what was expected and what came."""
     try:
-        model: M = structure(cls, raw)
+        model: M = structure(cls, raw, version)
     except Mismatch as error:
         raise InvalidParams(error.at(getattr(cls, "__name__", "value"))) from None
     return model

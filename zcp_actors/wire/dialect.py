@@ -78,7 +78,7 @@ class Dialect:
         if shapes is None:
             raise MethodNotFound(method)
         try:
-            model: Model = structure(self._result_class(method, raw, shapes[1]), raw)
+            model: Model = structure(self._result_class(method, raw, shapes[1]), raw, self.version)
         except Mismatch as error:
             raise InvalidResult(f"{method}: {error.at('result')}") from None
         return model
@@ -102,7 +102,7 @@ class Dialect:
             for check in checks:
                 if check is not None:
                     check(raw)
-            model: Model = structure(cls, raw)
+            model: Model = structure(cls, raw, self.version)
         except Mismatch as error:
             raise InvalidParams(error.at("params")) from None
         return model

@@ -16,7 +16,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
 
 from zcp_actors.wire.mismatch import Mismatch, expected
-from zcp_actors.wire.model import NULL, NULLABLE, Model, attributes_by_wire, wire_name
+from zcp_actors.wire.model import NULL, NULLABLE, ONLY, Model, attributes_by_wire, wire_name
 from zcp_actors.wire.unions import TABLES, table
 
 if TYPE_CHECKING:
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     Hook = Callable[[Any, Any], Any]
 
 
-def reader(*, detailed: bool) -> MsgspecJsonConverter:
-    """A converter that reads models. With `detailed` it is slower and every failure is a `Mismatch` with its path."""
+def reader(*, detailed: bool, version: str | None = None) -> MsgspecJsonConverter:
+    """A converter that reads models. With `detailed` it is slower and every failure is a `Mismatch` with its path.
+
+    With a `version`, fields of another revision are what they are to a peer of that one: unknown, and kept as they are.
+    """
     converter = make_converter(detailed_validation=detailed)
     converter.register_structure_hook(str, _string)
     converter.register_structure_hook(int, _integer)
@@ -37,7 +40,7 @@ def reader(*, detailed: bool) -> MsgspecJsonConverter:
     converter.register_structure_hook_factory(_is(list), lambda kind: _list(kind, converter))
     converter.register_structure_hook_factory(_is(dict), lambda kind: _dict(kind, converter))
     converter.register_structure_hook_factory(_is_optional, lambda kind: _optional(kind, converter))
-    converter.register_structure_hook_factory(_is_model, lambda cls: _model(cls, converter))
+    converter.register_structure_hook_factory(_is_model, lambda cls: _model(cls, converter, version))
     converter.register_structure_hook_factory(
         lambda kind: table(kind) is not None, lambda kind: _union(kind, converter)
     )
@@ -167,12 +170,14 @@ def _object(value: Any, _: Any) -> dict[str, Any]:
     raise expected("object", value)
 
 
-def _model(cls: Any, converter: MsgspecJsonConverter) -> Hook:
+def _model(cls: Any, converter: MsgspecJsonConverter, version: str | None) -> Hook:
+    foreign = {field.name for field in attrs.fields(cls) if version and field.metadata.get(ONLY, version) != version}
     overrides: dict[str, Any] = {
-        field.name: override(rename=wire_name(field), omit=field.name == "extra") for field in attrs.fields(cls)
+        field.name: override(rename=wire_name(field), omit=field.name == "extra" or field.name in foreign)
+        for field in attrs.fields(cls)
     }
     generated = make_dict_structure_fn(cls, converter, **overrides)
-    known = attributes_by_wire(cls).keys()
+    known = {name for name, attribute in attributes_by_wire(cls).items() if attribute not in foreign}
     nullables = [(field.name, wire_name(field)) for field in attrs.fields(cls) if field.metadata.get(NULLABLE)]
 
     def read(raw: Any, _: Any) -> Any:

@@ -86,7 +86,7 @@ def _index(cls: Any, name: str) -> int:
 
 
 def by_field(union: Any, **members: type[Model]) -> Chooser:
-    """By the one field that only this member has."""
+    """By the one field that only this member has; a null beside it is absent, as everywhere."""
     names = " or ".join(repr(name) for name in members)
 
     def choose(value: Any) -> Any:
@@ -95,7 +95,7 @@ def by_field(union: Any, **members: type[Model]) -> Chooser:
                 return same
             raise expected("object", value)
         for name, cls in members.items():
-            if name in value:
+            if value.get(name) is not None:
                 return cls
         raise Mismatch(f"expected an object with {names}")
 

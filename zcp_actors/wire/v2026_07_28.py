@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
 from zcp_actors.wire import tasks_extension
 from zcp_actors.wire.completion import CompleteRequestParams, CompleteResult
 from zcp_actors.wire.converter import Writer
@@ -19,9 +17,8 @@ from zcp_actors.wire.dialect import Dialect, all_of, demand
 from zcp_actors.wire.elicitation import ElicitResult
 from zcp_actors.wire.input_required import InputRequiredResult
 from zcp_actors.wire.lifecycle import DiscoverResult
-from zcp_actors.wire.meta_keys import CLIENT_CAPABILITIES, PROTOCOL_VERSION, V2025_11_25, V2026_07_28
+from zcp_actors.wire.meta_keys import CLIENT_CAPABILITIES, PROTOCOL_VERSION, V2026_07_28
 from zcp_actors.wire.mismatch import Mismatch
-from zcp_actors.wire.model import only
 from zcp_actors.wire.notifications import (
     CancelledNotificationParams,
     LoggingMessageNotificationParams,
@@ -59,13 +56,6 @@ DEFAULT_CACHE_SCOPE: Final = "private"
 """Said of a result that does not say for whom it keeps: for nobody else."""
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class AnyTaskCallToolRequestParams(CallToolRequestParams):
-    """`task` is a word of the other revision: a server ignores it, whatever it is."""
-
-    task: Any = only(V2025_11_25)
-
-
 def _results(others: dict[str, type[Model]]) -> Callable[[dict[str, Any]], type[Model] | None]:
     def choose(raw: dict[str, Any]) -> type[Model] | None:
         kind = raw.get("resultType", "complete")
@@ -84,7 +74,7 @@ def _results(others: dict[str, type[Model]]) -> Callable[[dict[str, Any]], type[
 _CLIENT_REQUESTS: Final[dict[str, tuple[type[Model], type[Model]]]] = {
     "server/discover": (RequestParams, DiscoverResult),
     "tools/list": (PaginatedRequestParams, ListToolsResult),
-    "tools/call": (AnyTaskCallToolRequestParams, CallToolResult),
+    "tools/call": (CallToolRequestParams, CallToolResult),
     "resources/list": (PaginatedRequestParams, ListResourcesResult),
     "resources/templates/list": (PaginatedRequestParams, ListResourceTemplatesResult),
     "resources/read": (ReadResourceRequestParams, ReadResourceResult),
