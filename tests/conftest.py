@@ -20,6 +20,7 @@ import pytest
 import trio
 from oracle_tap import Overheard
 
+from zcp_actors.sessions import link
 from zcp_actors.sessions.state_keys import STATE_DIR
 
 PLACES = (STATE_DIR, "XDG_STATE_HOME")
@@ -73,11 +74,13 @@ def pytest_unconfigure(config):
 
 @pytest.fixture(autouse=True)
 def own_state(request):
-    """A state directory that is made when something is kept in it."""
+    """A state directory that is made when something is kept in it, and no memory of servers."""
     with pytest.MonkeyPatch.context() as patch:
         place = str(request.config.stash[STATES] / f"{next(_numbers)}")
         for name in PLACES:
             patch.setenv(name, place)
+        # Servers of tests come back at the ports of others, and are not what those were.
+        patch.setattr(link, "_eras", {})
         yield
 
 

@@ -5,6 +5,7 @@ The HTTP clients and servers that say too much, too early or too often; and what
 from __future__ import annotations
 
 import logging
+from base64 import b64encode
 
 import pytest
 import trio
@@ -12,7 +13,9 @@ from network.test_http_client_old_sse import Old
 from opened import GUARD, OpenClient, text
 from scripted_http import Manners, scripted
 
-from zcp_actors import open_runtime, sse_client, streamable_http_client
+from zcp_actors import open_runtime, sse_client, streamable_http_client, websocket_client
+from zcp_actors.errors import StartFailed, UsageError
+from zcp_actors.transports.http.client_address import identity
 from zcp_actors.transports.http.old_sse import MAX_EARLY
 
 V2025, V2026 = "2025-11-25", "2026-07-28"
@@ -110,3 +113,120 @@ async def test_what_an_old_server_says_before_it_is_asked_is_kept_within_a_limit
     dropped = caplog.text.count("dropped")
     assert len(logged) + dropped == greetings
     assert (dropped > 0) == (greetings > MAX_EARLY)
+
+
+KEYED = [
+    (streamable_http_client, "ftp://user:SECRET@host/mcp"),
+    (streamable_http_client, "http://user:SECRET@host:port/mcp?key=SECRET"),
+    (streamable_http_client, "http://user:SEC/SECRET@/mcp"),
+    (sse_client, "user:SECRET@host/mcp?key=SECRET"),
+    (websocket_client, "https://user:SECRET@host/mcp"),
+]
+
+
+@pytest.mark.parametrize(("client", "url"), KEYED)
+def test_a_refused_url_is_told_without_its_credentials(client, url):
+    with pytest.raises(UsageError, match="expected a URL") as caught:
+        client(url)
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("client", [streamable_http_client, sse_client, websocket_client])
+@pytest.mark.parametrize(
+    "headers", [{"authorization": "SECRET\n"}, {"authorization": " SECRET"}, {"x-key": "SECR\u00c9T"}, {"x-key": None}]
+)
+def test_a_header_that_cannot_be_sent_is_refused_by_name_and_not_shown(client, headers):
+    url = "ws://host/ws" if client is websocket_client else "http://host/mcp"
+    with pytest.raises(UsageError, match=next(iter(headers))) as caught:
+        client(url, headers=headers)
+    assert "SECR" not in str(caught.value)
+
+
+@pytest.mark.parametrize("headers", [{"x key": "1"}, {"": "1"}, {"x-k\u00e9y": "1"}, {7: "1"}])
+def test_a_name_that_is_no_headers_is_refused(headers):
+    with pytest.raises(UsageError, match="names consist of"):
+        streamable_http_client("http://host/mcp", headers=headers)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+def test_a_host_that_no_resolver_takes_is_no_urls(scheme, host):
+    client = websocket_client if scheme == "ws" else streamable_http_client
+    with pytest.raises(UsageError, match="expected a URL"):
+        client(f"{scheme}://{host}/mcp")
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("http://[::1]:8000/mcp", "[::1]:8000/mcp"),
+        ("http://[::1]/mcp/", "[::1]/mcp"),
+        ("http://u:p@host:80/a?k=1", "host:80/a"),
+    ],
+)
+def test_a_client_is_named_by_host_port_and_path(url, name):
+    assert streamable_http_client(url).name == name
+
+
+def test_what_a_server_is_remembered_by_holds_no_credentials_and_still_tells_servers_apart():
+    """It is written into the store beside the handles of tasks."""
+    urls = ["http://host/mcp", "http://u:SECRET@host/mcp", "http://host/mcp?key=SECRET", "http://host/mcp?key=SECRET2"]
+    known = [identity(url) for url in urls]
+    assert known[0] == urls[0]
+    assert len(set(known)) == len(urls)
+    assert all(each.startswith("http://host/mcp") and "SECRET" not in each for each in known)
+    assert identity(urls[1]) == known[1]
+
+
+@pytest.mark.parametrize("given", [None, {"Authorization": "Bearer token"}])
+async def test_credentials_in_a_websockets_url_are_sent_unless_a_header_has_others(given):
+    async def visit(asked, reply):
+        await reply.empty(401)
+
+    with trio.fail_after(GUARD):
+        async with scripted(visit) as served, open_runtime():
+            url = served.url.replace("http://", "ws://a%40b:c%3Ad@")
+            with pytest.raises(StartFailed, match="401"):
+                await websocket_client(url, headers=given).__aenter__()
+    expected = "Basic " + b64encode(b"a@b:c:d").decode() if given is None else "Bearer token"
+    assert [asked.headers["authorization"] for asked in served.asked] == [expected]
+
+
+async def test_a_websockets_path_may_hold_any_character():
+    async def visit(asked, reply):
+        await reply.empty(404)
+
+    with trio.fail_after(GUARD):
+        async with scripted(visit) as served, open_runtime():
+            url = served.url.replace("http:", "ws:").replace("/mcp", "/a b/\u00fc%20?q=\u20ac&x=/?")
+            with pytest.raises(StartFailed, match="404"):
+                await websocket_client(url).__aenter__()
+    assert served.asked[0].path == "/a%20b/%C3%BC%20?q=%E2%82%AC&x=/?"
+
+
+@pytest.mark.parametrize("scheme", ["https", "wss"])
+async def test_a_failed_handshake_of_tls_says_why(scheme):
+    with trio.fail_after(GUARD):
+        async with scripted(Manners()) as served, open_runtime():
+            client = websocket_client if scheme == "wss" else streamable_http_client
+            with pytest.raises(StartFailed, match="SSL"):
+                await client(served.url.replace("http", scheme)).__aenter__()
+
+
+async def test_a_server_that_came_to_hang_up_on_newer_questions_is_asked_the_older_ones():
+    """It was remembered as newer, and for as long as the program ran no client could be opened again."""
+
+    class Changing(Manners):
+        async def server_discover(self, asked, reply):
+            if self.version == V2025:
+                reply.cut()
+            await super().server_discover(asked, reply)
+
+    server = Changing()
+    with trio.fail_after(GUARD):
+        async with scripted(server) as served, open_runtime():
+            async with streamable_http_client(served.url) as client:
+                assert client.protocol_version == V2026
+            server.version = V2025
+            async with streamable_http_client(served.url) as client:
+                assert client.protocol_version == V2025

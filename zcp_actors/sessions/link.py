@@ -115,8 +115,11 @@ class Link(Actor[Any]):
             return True
         try:
             introduction = await introduce(session, channel, self._me, era)
-        except more:
-            _eras.pop(self._way.identity or "", None)
+        except ZCPError as error:
+            if isinstance(error, (ConnectionLost, *more)):
+                _eras.pop(self._way.identity or "", None)
+            if not isinstance(error, more):
+                raise
             return False
         if self._era is None:
             remember(self._way.identity, introduction.era)
@@ -129,7 +132,8 @@ def attempts(known: Era | None, tries: list[Era | None]) -> Iterator[tuple[Era |
     The era that a server is remembered for is a hint: a server that denies it has become another.
     """
     if known is not None:
-        yield known, (RPCError, RequestTimeout, InvalidResult, UnexpectedStatus)
+        denials = (RPCError, RequestTimeout, InvalidResult, UnexpectedStatus)
+        yield known, (*denials, ConnectionLost) if known is Era.STATELESS else denials
     for era in tries:
         yield era, () if era is tries[-1] else (ConnectionLost,)
 

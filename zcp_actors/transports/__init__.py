@@ -14,7 +14,8 @@ from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.sessions.zcp_client_session import ZCPClientSession
 from zcp_actors.transports.command import Command as Command
 from zcp_actors.transports.http.app import create_asgi_app as create_asgi_app
-from zcp_actors.transports.http.client_way import HTTPWay, checked_url
+from zcp_actors.transports.http.client_address import checked_url
+from zcp_actors.transports.http.client_way import HTTPWay
 from zcp_actors.transports.http.config import HTTPConfig as HTTPConfig
 from zcp_actors.transports.http.old_sse import OldSSEWay
 from zcp_actors.transports.http.serve import serve_http as serve_http

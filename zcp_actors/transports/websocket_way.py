@@ -7,22 +7,24 @@ Owns the opening: name, connection, TLS, upgrade, under one deadline. Refuses to
 from __future__ import annotations
 
 import ssl
+from base64 import b64encode
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import attrs
 import trio
 
 from zcp_actors.errors import StartFailed
-from zcp_actors.transports.http.client_way import checked_url, shown
+from zcp_actors.transports.http.client_address import checked_headers, checked_url, identity, shown
 from zcp_actors.transports.websocket import RECEIVE_BYTES, SUBPROTOCOL, WebsocketConnection
 from zcp_actors.transports.websocket_reader import Reader
 from zcp_actors.wire import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from urllib.parse import SplitResult
 
     from zcp_actors.ports import Session
     from zcp_actors.transports.websocket import Tap
@@ -31,6 +33,11 @@ OPEN_SECONDS = 10.0
 """For connection, TLS and upgrade: two lost packets of the handshake are made good in seven."""
 
 SECURE = "wss"
+
+AUTHORIZATION = "authorization"
+
+AS_THEY_ARE = "%/?:@!$&'()*+,;=~[]"
+"""What stands in a path and a query as it is, beside letters, digits and "_.-"; the rest is written as its bytes."""
 
 
 class WebsocketChannel(WebsocketConnection):
@@ -50,7 +57,7 @@ class WebsocketWay:
     """The way to a server behind a `ws` or `wss` URL."""
 
     url: str = attrs.field(converter=_checked)
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = attrs.field(default=None, converter=checked_headers)
     ssl_context: ssl.SSLContext | None = None
     """For `wss`; None takes the system's certificates."""
     max_message: int = MAX_BYTES
@@ -64,8 +71,8 @@ class WebsocketWay:
 
     @property
     def identity(self) -> str:
-        """The URL."""
-        return self.url
+        """The URL, without what may be secret in it."""
+        return identity(self.url)
 
     @asynccontextmanager
     async def open(self, runtime: Any) -> AsyncIterator[WebsocketChannel]:
@@ -88,20 +95,28 @@ class WebsocketWay:
         try:
             with trio.fail_after(OPEN_SECONDS):
                 stream = await trio.open_tcp_stream(host, parts.port or (443 if secure else 80))
-        except (OSError, trio.TooSlowError) as error:
-            why = str(error) or f"{OPEN_SECONDS:g} s have passed"
+                return await self._secured(stream, host) if secure else stream
+        except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
+            cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) else None
+            why = str(cause or error) or f"{OPEN_SECONDS:g} s have passed"
             raise StartFailed(f"{self.name} cannot be reached: {why}") from error
-        if not secure:
-            return stream
+
+    async def _secured(self, stream: trio.SocketStream, host: str) -> trio.SSLStream[trio.SocketStream]:
         context = self.ssl_context or ssl.create_default_context()
-        return trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+        secured = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+        try:
+            await secured.do_handshake()
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
+        return secured
 
     async def _upgraded(self, reader: Reader, stream: Any) -> Any:
         from trio_websocket import wrap_client_stream
 
         parts = urlsplit(self.url)
-        resource = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-        headers = [(name.encode(), value.encode()) for name, value in (self.headers or {}).items()]
+        resource = quote(f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}", safe=AS_THEY_ARE)
+        headers = [(name.encode(), value.encode()) for name, value in self._headers(parts).items()]
         nursery: Any = reader  # it starts tasks, and that is all that is asked of it
         wrap: Any = partial(
             wrap_client_stream,
@@ -119,6 +134,14 @@ class WebsocketWay:
             if frames is not None:
                 return frames
         raise StartFailed(f"{self.name} did not open a websocket: {refusal(reader.failure)}") from reader.failure
+
+    def _headers(self, parts: SplitResult) -> Mapping[str, str]:
+        """What goes with the upgrade: the credentials in the URL, too, unless a header has others."""
+        headers = self.headers or {}
+        if not parts.username or any(name.lower() == AUTHORIZATION for name in headers):
+            return headers
+        who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        return {**headers, AUTHORIZATION: f"Basic {b64encode(who.encode()).decode()}"}
 
     def join(self, runtime: Any, session: Any) -> Any:
         """Never asked for: this way is opened."""

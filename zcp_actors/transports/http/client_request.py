@@ -209,7 +209,16 @@ class Spoken:
         if not isinstance(error, Exception) or isinstance(error, ConnectionLost | StartFailed):
             return
         names = {each.__name__ for each in type(error).__mro__}
-        why = f"{type(error).__name__}{f': {error}' if str(error) else ''}"
+        said = reason(error)
+        why = f"{type(error).__name__}{f': {said}' if said else ''}"
         if names & {"ConnectError", "ConnectTimeout"}:
             raise StartFailed(f"{shown(self._url)} cannot be reached: {why}") from error
         raise ConnectionLost(f"the connection to {shown(self._url)} broke: {why}") from error
+
+
+def reason(error: BaseException) -> str:
+    """What an exception says, or the first that says anything of those before it, as where TLS failed."""
+    at: BaseException | None = error
+    while at is not None and not str(at):
+        at = at.__cause__ or at.__context__
+    return "" if at is None else str(at)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import attrs
 import trio
 
-from zcp_actors.errors import UsageError
 from zcp_actors.protocol.dialect import Era
 from zcp_actors.transports.http.client import HTTPChannel
+from zcp_actors.transports.http.client_address import checked_headers, checked_url, identity, shown
 from zcp_actors.transports.http.client_factory import make_http_client
 from zcp_actors.transports.http.client_stateful import StatefulManner
 from zcp_actors.transports.http.client_stateless import StatelessManner
@@ -32,25 +31,6 @@ CLOSE_SECONDS = 2.0
 """To close all connections; a peer that is gone must not hold a program that leaves."""
 
 
-def checked_url(url: str, schemes: tuple[str, ...] = ("http", "https")) -> str:
-    """The URL. Raises `UsageError` for what is none, or names no host."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme.lower() in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise UsageError(f"expected a URL like {schemes[0]}://host/mcp, not {url!r}")
-    return url
-
-
-def shown(url: str) -> str:
-    """A URL for trees and logs: no credentials, no query."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return f"{host}{f':{parts.port}' if parts.port else ''}{parts.path.rstrip('/')}"
-
-
 def manner_of(channel: HTTPChannel, dialect: Any) -> Manner:
     """How this dialect uses HTTP."""
     return StatelessManner(channel) if dialect.version == Era.STATELESS.value else StatefulManner(channel)
@@ -64,7 +44,7 @@ class URLWay:
     http_client: HTTPClient | None = None
     """Used, and not closed: it belongs to whoever made it. None: one is made for each opening."""
     make: Callable[..., HTTPClient] = make_http_client
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = attrs.field(default=None, converter=checked_headers)
     auth: Any = None
     max_message: int = MAX_BYTES
     tap: Tap | None = None
@@ -77,8 +57,8 @@ class URLWay:
 
     @property
     def identity(self) -> str:
-        """The URL."""
-        return self.url
+        """The URL, without what may be secret in it."""
+        return identity(self.url)
 
     @asynccontextmanager
     async def lent_client(self) -> AsyncIterator[HTTPClient]:
