@@ -50,8 +50,9 @@ async def test_calls_that_last_longer_are_told(autojump_clock):
     replies = {}
     async with site() as server, trio.open_nursery() as nursery:
         await both_in_flight(server, nursery, replies)
+        began = trio.current_time()
         await server.asgi.drain(10)
-        assert trio.current_time() == pytest.approx(10, abs=2)
+        assert 5 < trio.current_time() - began < 10, "a process manager kills at the end of the grace period"
         assert server.gates.ended == ["cancelled", "cancelled"]
 
     assert {reply["error"]["message"] for reply in replies.values()} == {"the server is shutting down"}

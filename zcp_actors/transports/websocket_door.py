@@ -22,6 +22,7 @@ from zcp_actors.errors import HTTPRefused, StartFailed, UsageError
 from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.transports.http.config import HEADER_SECONDS, HTTPConfig, nobody
 from zcp_actors.transports.http.origins import Doorkeeper, is_loopback
+from zcp_actors.transports.http.service import FLUSH_SECONDS, GRACE_SECONDS, TELLING_SHARE
 from zcp_actors.transports.websocket import RECEIVE_BYTES, SUBPROTOCOL, WebsocketConnection
 from zcp_actors.transports.websocket_reader import Reader
 
@@ -31,12 +32,6 @@ if TYPE_CHECKING:
 
 MAX_CONNECTIONS = 1000
 """At once: each holds a file, of which a process commonly may open 1 024."""
-
-GRACE_SECONDS = 10.0
-"""What calls in flight get to finish after a signal: process managers commonly wait longer."""
-
-FLUSH_SECONDS = 1.0
-"""For the last messages to leave."""
 
 log = logging.getLogger("zcp_actors.transports")
 
@@ -59,7 +54,8 @@ async def serve_websocket(
     """Serve the app until SIGTERM or SIGINT (return which), or until cancelled. Port 0 takes a free one.
 
     `nursery.start` returns the URLs. Of `config`, the hosts, the origins, `authenticate` and `max_message` count here.
-    After a signal nothing new is taken, calls in flight have `grace` seconds to be answered, and the rest is told.
+    After a signal nothing new is taken, calls in flight may be answered, and shortly before `grace` seconds are over the
+    rest is told.
     Tasks that an earlier process left are taken up first.
     `unprotected` serves without authentication to others than this machine. Raises `UsageError` when that was not said,
     `StartFailed` when the address cannot be had, or the tasks' store cannot be opened.
@@ -214,9 +210,9 @@ class _Door:
             session.me.stop()
 
     async def close(self, grace: float) -> None:
-        """Take nothing new, let calls end within `grace` seconds, tell the rest, and close everything."""
+        """Take nothing new, let calls end, tell the rest, and close everything, all within `grace` seconds."""
         self._closing = True
-        deadline = trio.current_time() + grace
+        deadline = trio.current_time() + grace - min(FLUSH_SECONDS, grace * TELLING_SHARE)
         async with trio.open_nursery() as nursery:
             for connection, session in list(self._open.items()):
                 nursery.start_soon(_say_goodbye, connection, session, deadline)

@@ -123,7 +123,7 @@ class HTTPApp:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def drain(self, grace: float = GRACE_SECONDS) -> None:
-        """Take no more requests, let what is in flight end within `grace` seconds, and tell the rest."""
+        """Take no more requests, let what is in flight end, and tell the rest, all within `grace` seconds."""
         if self._service is not None:
             await self._service.drain(grace)
 

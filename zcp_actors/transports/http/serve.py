@@ -23,7 +23,7 @@ from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.transports.http.app import create_asgi_app
 from zcp_actors.transports.http.config import HEADER_SECONDS, HTTPConfig
 from zcp_actors.transports.http.origins import Doorkeeper, is_loopback
-from zcp_actors.transports.http.patience import PatientStream
+from zcp_actors.transports.http.patience import MOMENT, PatientStream
 from zcp_actors.transports.http.service import FLUSH_SECONDS, GRACE_SECONDS
 from zcp_actors.transports.websocket import PING_SECONDS
 
@@ -58,8 +58,8 @@ async def serve_http(
     """Serve the app until SIGTERM or SIGINT (return which), or until cancelled. Port 0 takes a free one.
 
     `nursery.start` returns the URLs of the endpoint; a websocket is served beside it, at `config.websocket_endpoint`.
-    After a signal nothing new is taken, what is in flight has `grace` seconds to be answered, and the rest is told that
-    the server is going; a second signal cuts the waiting short.
+    After a signal nothing new is taken, what is in flight may be answered, and shortly before `grace` seconds are over
+    the rest is told that the server is going; a second signal cuts the waiting short.
     Tasks that an earlier process left are taken up first.
     `unprotected` serves without authentication to others than this machine. Raises `UsageError` when that was not said,
     `StartFailed` when the address cannot be had, or the tasks' store cannot be opened.
@@ -188,13 +188,14 @@ class _Server:
 
     async def _leave(self, grace: float) -> None:
         """Idle connections are closed at once, the others after their response."""
+        end = trio.current_time() + grace
         await self._context.terminated.set()
         for stream in [each for each in self._streams if each.idle]:
             stream.abort()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_hurry, nursery.cancel_scope)
             await self._app.drain(grace)
-            with trio.move_on_after(FLUSH_SECONDS):
+            with trio.move_on_after(min(FLUSH_SECONDS, max(end - trio.current_time(), MOMENT))):
                 while self._streams:
                     await self._gone.park()
             nursery.cancel_scope.cancel("everything has left")

@@ -34,7 +34,10 @@ FLUSH_SECONDS = 1.0
 """What the last words need to leave: the next-to-last packets are acknowledged by then, or will not be."""
 
 GRACE_SECONDS = 10.0
-"""What calls in flight get to end when the server is asked to: what process managers commonly give before they kill."""
+"""For the whole end, last words and all: what process managers commonly give before they kill."""
+
+TELLING_SHARE = 0.1
+"""The part of a grace period that is kept for the last words, if `FLUSH_SECONDS` is not less: waiting is the rest."""
 
 RETRY_AFTER = (("Retry-After", "1"),)
 
@@ -158,7 +161,7 @@ class Service:
 
     # -------------------------------------------------------------------------------------------- the end
     async def drain(self, grace: float = GRACE_SECONDS) -> None:
-        """Take no more, let what is in flight end within `grace` seconds, tell the rest, and close every session.
+        """Take no more, let what is in flight end, tell the rest, and close every session, all within `grace` seconds.
 
         A cancel skips the waiting, not the telling. Afterwards nothing is served here any more.
         """
@@ -167,7 +170,7 @@ class Service:
             for session in self._without_calls():
                 if session not in self.table:
                     self.ended(session)
-            with trio.move_on_after(grace):
+            with trio.move_on_after(grace - min(FLUSH_SECONDS, grace * TELLING_SHARE)):
                 await self._idle()
         finally:
             for session in list(self._hosted):
