@@ -101,6 +101,9 @@ class Deriver:
         if typing.get_origin(hint) is typing.Annotated:
             base, *metadata = typing.get_args(hint)
             return annotated(self.of(base, place), metadata)
+        if not isinstance(hint, abc.Hashable):
+            message = f"{place}: {hint!r:.80} is a value, where a type or a JSON Schema is needed"
+            raise SchemaError(message)
         if hint in ANYTHING:
             return {}
         if hint in SCALARS:

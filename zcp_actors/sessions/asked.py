@@ -7,27 +7,24 @@ Refuses to know calls and sessions: everything here is a function of its argumen
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, Generic, TypeVar
 
 import attrs
 
 from zcp_actors import schemas
-from zcp_actors.errors import InvalidParams, InvalidResult, UsageError
+from zcp_actors.errors import InvalidResult, UsageError
+from zcp_actors.sessions.spelling import model_from, snake_keys
 from zcp_actors.wire import (
     CreateMessageRequestParams,
     ElicitRequestFormParams,
     ElicitRequestURLParams,
     ElicitResult,
     Model,
-    from_wire,
-    plain,
 )
-from zcp_actors.wire.model import attributes_by_wire, wire_name
 
 T = TypeVar("T")
-P = TypeVar("P", bound=Model)
 
 DEFAULT_MAX_TOKENS = 1024
 """What `sample` asks for when the handler does not say: the wire demands a number, and this is a page of text."""
@@ -85,13 +82,18 @@ def form_question(message: str | Mapping[str, Any], schema: Any = None) -> FormQ
 
 def _read_mapping(asked: Mapping[str, Any], schema: Any) -> tuple[str, Any]:
     """`{"message", "requestedSchema"}`, its snake_case, or the guide's `{"kind", "prompt", "fields"}`."""
-    message = asked.get("message", asked.get("prompt"))
-    if not isinstance(message, str):
-        raise UsageError(f"an elicitation needs a 'message' (or 'prompt') text; got the keys {sorted(asked)}")
+    message = _message_of(asked)
     found = asked.get("requestedSchema", asked.get("requested_schema", asked.get("schema", schema)))
     if found is None and isinstance(asked.get("fields"), Sequence):
         found = _schema_of_fields(asked["fields"])
     return message, found
+
+
+def _message_of(asked: Mapping[str, Any]) -> str:
+    message = asked.get("message", asked.get("prompt"))
+    if not isinstance(message, str):
+        raise UsageError(f"an elicitation needs a 'message' (or 'prompt') text; got the keys {sorted(asked)}")
+    return message
 
 
 _FIELD_TYPES = {"text": "string", "string": "string", "int": "integer", "bool": "boolean"}
@@ -119,53 +121,65 @@ def read_answer(question: FormQuestion[T], answer: ElicitResult) -> Elicited[T]:
         raise InvalidResult(f"the client's answer to {question.message!r} does not match its form: {error}") from None
 
 
-def url_question(message: str, url: str, elicitation_id: str) -> ElicitRequestURLParams:
-    """An elicitation that sends the person to a page."""
-    return ElicitRequestURLParams(message=message, url=url, elicitation_id=elicitation_id)
+def elicitation(asked: Any, schema: Any = None) -> FormQuestion[Any] | ElicitRequestURLParams:
+    """What is asked of the person, from its typed form, its params, or a mapping: a form, or a page to visit.
+
+    Raises `UsageError` for what is no question, `SchemaError` for a schema that no form can show.
+    """
+    if isinstance(asked, str):
+        return form_question(asked, schema)
+    if isinstance(asked, Model):
+        asked = asked.to_dict()
+    if not isinstance(asked, Mapping):
+        raise UsageError(f"an elicitation's message is a text, or a mapping with one, not {type(asked).__name__}")
+    if "url" not in (asked.get("mode"), asked.get("kind")):
+        return form_question(asked, schema)
+    if not isinstance(asked.get("url"), str):
+        raise UsageError(f"an elicitation of a page needs its 'url'; got the keys {sorted(asked)}")
+    named = asked.get("elicitationId", asked.get("elicitation_id"))
+    return url_question(_message_of(asked), asked["url"], named)
+
+
+def url_question(message: str, url: str, elicitation_id: str | None = None) -> ElicitRequestURLParams:
+    """An elicitation that sends the person to a page; without an id of the author's it gets a fresh one."""
+    return ElicitRequestURLParams(message=message, url=url, elicitation_id=elicitation_id or secrets.token_urlsafe(16))
 
 
 def sampling_question(messages: Any, options: Mapping[str, Any]) -> CreateMessageRequestParams:
-    """A sampling request from typed arguments or from a mapping of the wire's shape (camelCase or snake_case)."""
+    """A sampling request from typed arguments or from a mapping of the wire's shape (camelCase or snake_case).
+
+    Raises `UsageError` for what is none.
+    """
     if isinstance(messages, CreateMessageRequestParams):
         return messages
-    if isinstance(messages, Mapping):
-        options = {**options, **snake_keys(CreateMessageRequestParams, messages)}
-        messages = options.get("messages", ())
+    options = snake_keys(CreateMessageRequestParams, options)
+    if isinstance(messages, Mapping) and "messages" in messages:
+        options |= snake_keys(CreateMessageRequestParams, messages)
+        messages = options["messages"]
     given = {key: value for key, value in options.items() if value is not None}
     given["messages"] = [sampling_message(each) for each in as_list(messages)]
     given.setdefault("max_tokens", DEFAULT_MAX_TOKENS)
+    if isinstance(choice := given.get("tool_choice"), str):
+        given["tool_choice"] = {"mode": choice}
     return model_from(CreateMessageRequestParams, given)
 
 
 def sampling_message(given: Any) -> Any:
-    """One message of a conversation: a text is the user's."""
-    if isinstance(given, str):
-        return {"role": "user", "content": {"type": "text", "text": given}}
-    if isinstance(given, Mapping) and isinstance(given.get("content"), str):
-        return {**given, "content": {"type": "text", "text": given["content"]}}
+    """One message of a conversation: a text, or a block of content, is the user's."""
+    if isinstance(given, str) or (isinstance(given, Mapping | Model) and "role" not in given and "type" in given):
+        return {"role": "user", "content": content_block(given)}
+    if isinstance(given, Mapping) and "content" in given:
+        content = given["content"]
+        many = isinstance(content, list | tuple)
+        return {**given, "content": [content_block(each) for each in content] if many else content_block(content)}
     return given
+
+
+def content_block(given: Any) -> Any:
+    """A block of content; a text is one."""
+    return {"type": "text", "text": given} if isinstance(given, str) else given
 
 
 def as_list(messages: Any) -> list[Any]:
     """One message, or several."""
     return list(messages) if isinstance(messages, Sequence) and not isinstance(messages, str) else [messages]
-
-
-def snake_keys(cls: type[Model], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping with the wire names it uses replaced by the model's attribute names; others stay."""
-    names: Mapping[str, str] = attributes_by_wire(cls)  # type: ignore[arg-type]  # attrs classes are hashable
-    return {names.get(key, key): value for key, value in given.items()}
-
-
-def model_from(cls: type[P], given: Mapping[str, Any]) -> P:
-    """A model from attribute names; nested values may be models or mappings. Raises `InvalidParams`."""
-    fields = _wire_names(cls)  # type: ignore[arg-type]  # attrs classes are hashable
-    if not given.keys() <= fields.keys():
-        unknown = sorted(given.keys() - fields.keys())
-        raise InvalidParams(f"{cls.__name__} has no {', '.join(unknown)}; it has {', '.join(sorted(fields))}")
-    return from_wire(cls, {fields[name]: plain(value, name) for name, value in given.items() if value is not None})
-
-
-@cache
-def _wire_names(cls: Any) -> Mapping[str, str]:
-    return {field.name: wire_name(field) for field in attrs.fields(cls)}

@@ -7,12 +7,11 @@ dialects, wires and automata: everything goes through the call it was made for.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from zcp_actors.protocol.capabilities import ELICITATION, ROOTS, SAMPLING
-from zcp_actors.sessions.asked import Elicited, form_question, read_answer, sampling_question, url_question
-from zcp_actors.wire import RequestParams, copied
+from zcp_actors.sessions.asked import Elicited, elicitation, read_answer, sampling_question, url_question
+from zcp_actors.wire import ElicitRequestURLParams, RequestParams, copied
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -105,15 +104,18 @@ class Context:
     ) -> Elicited[Any]:
         """Ask the person a question and wait for the answer.
 
-        `schema` is a flat attrs class, dataclass, TypedDict or pydantic model, a JSON Schema dict, or None for a plain
-        approval. Accepting, declining and cancelling are values of the result, not exceptions.
+        `message` is the text, or one mapping of the wire's or the guide's whole shape (`{"kind", "prompt", ...}`), with
+        a `url` and the mode or kind "url" where `elicit_url` is meant. `schema` is a flat attrs class, dataclass,
+        TypedDict or pydantic model, a JSON Schema dict, or None for a plain approval. Accepting, declining and
+        cancelling are values of the result, not exceptions.
         Raises `CapabilityMissing` when the client cannot be asked, `InvalidResult` when its answer does not match,
-        `RPCError` when it answers with an error, `AmbiguousQuestion` when an equal question is open (pass `key`).
+        `RPCError` when it answers with an error, `AmbiguousQuestion` when an equal question is open (pass `key`),
+        `UsageError` and its `SchemaError` for what no person can be asked.
         Source: client/elicitation of either revision.
         """
-        if isinstance(message, dict) and message.get("mode") == "url":
-            return await self.elicit_url(message["message"], message["url"], key=key)
-        question = form_question(message, schema)
+        question = elicitation(message, schema)
+        if isinstance(question, ElicitRequestURLParams):
+            return Elicited((await self._call.ask(ELICITATION, question, key)).action)
         answer: ElicitResult = await self._call.ask(ELICITATION, question.params, key, question.content)
         return read_answer(question, answer)
 
@@ -126,7 +128,7 @@ class Context:
 
         Needs the client's `elicitation.url`. Raises as `elicit` does.
         """
-        params = url_question(message, url, elicitation_id or secrets.token_urlsafe(16))
+        params = url_question(message, url, elicitation_id)
         answer: ElicitResult = await self._call.ask(ELICITATION, params, key)
         return Elicited(answer.action)
 
@@ -147,8 +149,10 @@ class Context:
     ) -> CreateMessageResult:
         """Let the client's model write the next message; `.text` of the result is its text.
 
-        `messages` is a text (the user's), a message, or a list of them; or one mapping of the wire's whole shape.
-        Raises `CapabilityMissing`, `RPCError` (the host refused: policy, budget, the person), `AmbiguousQuestion`.
+        `messages` is a text (the user's), a message, or a list of them; or one mapping of the wire's whole shape. All
+        mappings may be in camelCase or snake_case.
+        Raises `CapabilityMissing`, `RPCError` (the host refused: policy, budget, the person), `AmbiguousQuestion`, and
+        `UsageError` for what is no such request.
         Source: client/sampling of either revision.
         """
         options = {

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from zcp_actors import schemas
 from zcp_actors.protocol.capabilities import ELICITATION, ROOTS, SAMPLING
 from zcp_actors.protocol.dialect import Era
-from zcp_actors.sessions.asked import form_question, sampling_question
+from zcp_actors.sessions.asked import elicitation, sampling_question
 from zcp_actors.sessions.tool_methods import ToolMethods
 from zcp_actors.wire import (
     CompleteRequestParams,
+    ElicitRequestURLParams,
     GetPromptRequestParams,
     PaginatedRequestParams,
     ReadResourceRequestParams,
@@ -137,8 +138,9 @@ class ZCPClientSession(ToolMethods):
     async def elicit(self, kind: Any, prompt: str | None = None, **options: Any) -> ElicitResult:
         """Ask our own elicitation provider, as this server would: `elicit("approval", "Send it?")`."""
         asked = {"kind": kind, "prompt": prompt, **options} if isinstance(kind, str) and prompt is not None else kind
-        schema = options.pop("schema", None)
-        return await self._open_session().ask_self(ELICITATION, form_question(asked, schema).params)  # type: ignore[no-any-return]
+        question = elicitation(asked, options.get("schema"))
+        params = question if isinstance(question, ElicitRequestURLParams) else question.params
+        return await self._open_session().ask_self(ELICITATION, params)  # type: ignore[no-any-return]
 
     async def roots_changed(self) -> None:
         """Tell the server that our roots are others now. Where every request stands alone there is nothing to tell."""
