@@ -61,6 +61,23 @@ async def test_log_messages_that_were_dropped_are_counted_and_told():
     assert (first.data, last.data) == (b"50", b"%d" % (HIGH_WATER_EVENTS + 49)), "the oldest went"
 
 
+async def test_who_comes_back_is_told_again_of_log_messages_that_were_dropped():
+    """What tells of them has no id: its reader may have left before it came."""
+    stream = Stream(keeps=True)
+    stream.attach()
+    for number in range(HIGH_WATER_EVENTS + 5):
+        stream.put(b"%d" % number, LOG)
+    stream.put(b"answer")
+    first = stream.take()
+    assert b"5 log messages were dropped" in first[0].data
+
+    for _ in range(2):
+        assert stream.rewind(0)
+        assert [event.data for event in stream.take()] == [event.data for event in first]
+    assert stream.rewind(first[1].number)
+    assert [event.data for event in stream.take()] == [event.data for event in first[2:]]
+
+
 async def test_what_cannot_be_dropped_has_a_limit(monkeypatch):
     monkeypatch.setattr(streams, "HARD_LIMIT_EVENTS", 100)
     stream = Stream()

@@ -54,8 +54,8 @@ async def serve_websocket(
     """Serve the app until SIGTERM or SIGINT (return which), or until cancelled. Port 0 takes a free one.
 
     `nursery.start` returns the URLs. Of `config`, the hosts, the origins, `authenticate` and `max_message` count here.
-    After a signal nothing new is taken, calls in flight may be answered, and shortly before `grace` seconds are over the
-    rest is told.
+    After a signal nothing new is taken, calls in flight may be answered, and shortly before `grace` seconds are over
+    the rest is told.
     Tasks that an earlier process left are taken up first.
     `unprotected` serves without authentication to others than this machine. Raises `UsageError` when that was not said,
     `StartFailed` when the address cannot be had, or the tasks' store cannot be opened.

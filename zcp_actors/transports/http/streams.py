@@ -91,6 +91,7 @@ class Stream:
         "_sending",
         "_spend",
         "_stalled",
+        "_told",
         "_unread",
         "_waiting",
         "dropped",
@@ -115,6 +116,8 @@ class Stream:
         self.reader: object | None = None
         self._last = self._given = self._unread = self._sending = 0
         self._stalled = False
+        self._told: tuple[tuple[int, int], ...] = ()
+        """After which event the reader was told of how many dropped ones; it may come back and not have heard it."""
         self._waiting = trio.lowlevel.ParkingLot()
         self._drained = trio.lowlevel.ParkingLot()
 
@@ -224,6 +227,9 @@ class Stream:
         if self.dropped:
             said = f"{self.dropped} log messages were dropped here: they came faster than they were read"
             taken.append(Event(0, notice(said), None))
+            if self._keeps:
+                told = (each for each in self._told if each[0] >= self.lost_to)
+                self._told = (*told, (self.handed_to, self.dropped))
             self.dropped = 0
         while self.unread and size < BATCH_BYTES:
             event = self.events[self._given]
@@ -264,4 +270,6 @@ class Stream:
         self._unread = sum(len(event.data) for event in self.events if event.number > number)
         self._sending = 0
         self.handed_to = number
+        self.dropped += sum(count for after, count in self._told if after >= number)
+        self._told = tuple(each for each in self._told if each[0] < number)
         return number >= self.lost_to
