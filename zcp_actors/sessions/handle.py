@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from zcp_actors.errors import UsageError
 from zcp_actors.protocol.dialect import Era
 from zcp_actors.sessions.server import ServerSession
 from zcp_actors.sessions.state import CallState
@@ -53,6 +54,15 @@ class ServerHandle:
     """Who the transport says the client is."""
     served: bool = False
     """Served to other processes: sealed state must outlive this one, so its key is kept in the state directory."""
+
+    @classmethod
+    def of(cls, target: Any, **options: Any) -> ServerHandle:
+        """The handle of an app, or a handle itself, with these options. Raises `UsageError` for anything else."""
+        if isinstance(target, cls):
+            return attrs.evolve(target, **options) if options else target
+        if isinstance(target, type) or not callable(getattr(target, "handle", None)):
+            raise UsageError(f"expected an app or a server handle, not {type(target).__name__}")
+        return cls(target, **options)
 
     def call_state(self, runtime: Any) -> CallState:
         """What the states of this app's calls are sealed with. It may read the key file: make one, for many sessions.

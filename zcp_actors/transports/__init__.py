@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from zcp_actors.transports.http.client_factory import HTTPClient
 
 
-def stdio_server(app: App, **options: Any) -> ServerHandle:
+def stdio_server(app: App | ServerHandle, **options: Any) -> ServerHandle:
     """An app to be reached in this process, or to be served by `serve_stdio`; options are those of `ServerHandle`."""
-    return ServerHandle(app, **options)
+    return ServerHandle.of(app, **options)
 
 
 def stdio_client(target: Any, **options: Any) -> ZCPClientSession:
@@ -61,10 +61,7 @@ def memory_client(
 
     `strict` also encodes and decodes every message, as a wire would; `tap` is called with (side, message) of each.
     """
-    handle = target if isinstance(target, ServerHandle) else ServerHandle(target) if hasattr(target, "handle") else None
-    if handle is None:
-        raise UsageError(f"expected an app, a server handle, a Command or a command line; got {type(target).__name__}")
-    return ZCPClientSession(MemoryWay(handle, strict=strict, tap=tap), **options)
+    return ZCPClientSession(MemoryWay(ServerHandle.of(target), strict=strict, tap=tap), **options)
 
 
 def streamable_http_server(
@@ -74,8 +71,7 @@ def streamable_http_server(
 
     The other options are those of `ServerHandle`. To serve it to others, see `serve_http` and `create_asgi_app`.
     """
-    handle = app if isinstance(app, ServerHandle) else ServerHandle(app, **options)
-    return HTTPServerHandle(handle, checked_url(endpoint), config or HTTPConfig())
+    return HTTPServerHandle(ServerHandle.of(app, **options), checked_url(endpoint), config or HTTPConfig())
 
 
 def streamable_http_client(
@@ -91,12 +87,16 @@ def streamable_http_client(
     """A client, not yet opened, of the server at this URL; options are those of `ZCPClientSession`.
 
     `target` may be an app, or `streamable_http_server(app)`: it is visited in this process, without sockets. `headers`
-    and `auth` (httpx's) go with every request. `http_client` is any client with the API of `httpx.AsyncClient`; it
-    stays open. `tap` is called with ("in" or "out", bytes) of each message. Raises `UsageError` for what is no URL.
+    and `auth` (httpx's) go with every request, and the credentials in a URL as Basic authentication. `http_client` is
+    any client with the API of `httpx.AsyncClient`; it stays open, and what it logs of URLs is its own affair. Without
+    one, httpx's environment counts: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`. `tap` is called with
+    ("in" or "out", bytes) of each message. Raises `UsageError` for what is no URL, and for what no header can carry.
     """
     common: dict[str, Any] = {"headers": headers, "auth": auth, "max_message": max_message, "tap": tap}
     if isinstance(target, str):
         return ZCPClientSession(HTTPWay(target, http_client=http_client, **common), **options)
+    if http_client is not None:
+        raise UsageError("an app in this process is visited by an HTTP client of its own: leave http_client out")
     server = target if isinstance(target, HTTPServerHandle) else streamable_http_server(target)
     return ZCPClientSession(HTTPWay(server.endpoint, make=server.make, **common), **options)
 
@@ -121,9 +121,9 @@ def sse_client(
     return ZCPClientSession(way, era=era, **options)
 
 
-def websocket_server(app: App, **options: Any) -> ServerHandle:
+def websocket_server(app: App | ServerHandle, **options: Any) -> ServerHandle:
     """An app to be reached in this process, or served by `serve_websocket`; options are those of `ServerHandle`."""
-    return ServerHandle(app, **options)
+    return ServerHandle.of(app, **options)
 
 
 def websocket_client(
@@ -137,11 +137,14 @@ def websocket_client(
 ) -> ZCPClientSession:
     """A client, not yet opened, of a server behind a websocket; options are those of `ZCPClientSession`.
 
-    `target` is a `ws` or `wss` URL, or an app or `websocket_server(app)` (then it is joined in process, without a
-    wire). `headers` go with the upgrade. `tap` is called with ("in" or "out", bytes) of each message. Raises
-    `UsageError` for anything else.
+    `target` is a `ws` or `wss` URL, or an app or `websocket_server(app)`: then it is joined in process, without a
+    wire, and `headers`, `ssl_context` and `max_message` have nothing to act on. `headers` go with the upgrade, and the
+    credentials in a URL as Basic authentication; proxies are not used. `tap` is called with ("in" or "out", bytes) of
+    each message. Raises `UsageError` for anything else, and for a header that cannot be sent.
     """
     if not isinstance(target, str):
+        if tap is not None:
+            raise UsageError("without a wire there are no bytes to tap: memory_client(app, tap=...) taps messages")
         return memory_client(target, **options)
     way = WebsocketWay(target, headers=headers, ssl_context=ssl_context, max_message=max_message, tap=tap)
     return ZCPClientSession(way, **options)
