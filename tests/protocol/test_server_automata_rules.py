@@ -154,6 +154,18 @@ def test_one_and_the_text_one_are_different_ids(kind):
 
 
 @both_eras
+@pytest.mark.parametrize("id", [True, 1.0, "1", [1]])
+def test_only_its_very_id_cancels_a_call(kind, id):
+    """To Python `True == 1 == 1.0`."""
+    server = MAKE[kind]()
+    call = call_of(server, 1)
+
+    assert server.received(Notification("notifications/cancelled", {"requestId": id})) == []
+    assert server.received(Notification("notifications/cancelled", {"requestId": 1})) != []
+    assert call.id == 1
+
+
+@both_eras
 def test_more_calls_than_the_limit_are_turned_away(kind):
     server = MAKE[kind](max_calls=2)
     first, _ = call_of(server, 1), call_of(server, 2)

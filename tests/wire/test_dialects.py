@@ -209,6 +209,19 @@ def test_2026_demands_the_id_of_what_is_cancelled_and_2025_does_not():
         NEW.notification_params("notifications/cancelled", {}, sender="client")
 
 
+@pytest.mark.parametrize("dialect", [OLD, NEW])
+@pytest.mark.parametrize("id", [True, False, 1.0, 1.5, [], {}, [1]])
+def test_an_id_or_a_token_of_another_type_is_none(dialect, id):
+    """To Python `True == 1 == 1.0`, so such a name would find the request 1."""
+    named = {
+        "notifications/cancelled": {"requestId": id},
+        "notifications/progress": {"progressToken": id, "progress": 1},
+    }
+    for method, params in named.items():
+        with pytest.raises(InvalidParams, match="expected string or integer, got"):
+            dialect.notification_params(method, params, sender="server")
+
+
 def test_a_model_passes_through_untouched():
     params, result = wire.CallToolRequestParams(name="x"), wire.CallToolResult(content=[])
     assert NEW.request_params("tools/call", params, sender="client") is params

@@ -35,10 +35,10 @@ def reader(*, detailed: bool, version: str | None = None) -> MsgspecJsonConverte
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _boolean)
-    converter.register_structure_hook(int | str, _int_or_string)
     converter.register_structure_hook_factory(_is(Literal), _literal)
     converter.register_structure_hook_factory(_is(list), lambda kind: _list(kind, converter))
     converter.register_structure_hook_factory(_is(dict), lambda kind: _dict(kind, converter))
+    converter.register_structure_hook_factory(_is_id, _id)
     converter.register_structure_hook_factory(_is_optional, lambda kind: _optional(kind, converter))
     converter.register_structure_hook_factory(_is_model, lambda cls: _model(cls, converter, version))
     converter.register_structure_hook_factory(
@@ -90,10 +90,20 @@ def _boolean(value: Any, _: Any) -> bool:
     raise expected("boolean", value)
 
 
-def _int_or_string(value: Any, _: Any) -> int | str:
-    if type(value) is int or isinstance(value, str):
-        return value
-    raise expected("string or integer", value)
+def _is_id(kind: Any) -> bool:
+    return {*get_args(kind)} - {NoneType} == {int, str}
+
+
+def _id(kind: Any) -> Hook:
+    """Of a request, or a progress token: to Python true is 1, to a peer it is no id."""
+    needed = NoneType not in get_args(kind)
+
+    def read(value: Any, _: Any) -> int | str | None:
+        if type(value) is int or isinstance(value, str) or (value is None and not needed):
+            return value
+        raise expected("string or integer", value)
+
+    return read
 
 
 def _literal(kind: Any) -> Hook:
