@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 import oracle
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from wire.instances import EXTENSION, V2025, V2026, definitions, instances, vali
 from zcp_actors import wire
 from zcp_actors.wire import Model, Notification, Request, Response, tasks_extension, v2025_11_25
 from zcp_actors.wire.converter import structure
+from zcp_actors.wire.model import ONLY, wire_name
 
 DIALECT = {V2025: wire.DIALECTS[V2025], V2026: wire.DIALECTS[V2026], EXTENSION: wire.DIALECTS[V2026]}
 NAMESPACES = {V2025: [v2025_11_25, wire], V2026: [wire], EXTENSION: [tasks_extension, wire]}
@@ -131,6 +133,41 @@ def test_every_definition_survives_being_read_and_written(name, definition, choi
         return
     assert normal(back) == normal(sample)
     validator(name, definition).validate(back)
+
+
+def fields_of(name: str, shape: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """The properties of a definition, and those that it requires, with what it takes from others."""
+    shape = definitions(name)[shape["$ref"].rsplit("/", 1)[-1]] if "$ref" in shape else shape
+    found, required = set(shape.get("properties", ())), set(shape.get("required", ()))
+    for part in shape.get("allOf", []):
+        more, needed = fields_of(name, part)
+        found, required = found | more, required | needed
+    members = [fields_of(name, member) for member in shape.get("anyOf", [])]
+    if members:
+        found = found.union(*(more for more, _ in members))
+        required |= set.intersection(*(needed for _, needed in members))
+    return found, required
+
+
+ENVELOPE = {"jsonrpc", "id"}
+"""What the requests of 2025-11-25 have and those inside results of 2026-07-28 have not."""
+
+
+@pytest.mark.parametrize(("name", "definition"), every_definition())
+def test_every_field_of_a_definition_is_one_of_its_model(name, definition):
+    """A field that a model lacks would survive as an unknown one, so the test above cannot miss it."""
+    model = shape_of(name, definition)
+    if not isinstance(model, type):
+        return
+    found, required = fields_of(name, definitions(name)[definition])
+    fields = {wire_name(field): field for field in attrs.fields(model)}
+    demanded = {wire for wire, field in fields.items() if field.default is attrs.NOTHING}
+    version = DIALECT[name].version
+    elsewhere = {wire for wire, field in fields.items() if field.metadata.get(ONLY, version) != version}
+
+    assert found - ENVELOPE <= fields.keys()
+    assert demanded <= required
+    assert not found & elsewhere
 
 
 @pytest.mark.parametrize("name", [V2025, V2026])
