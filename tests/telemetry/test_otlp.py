@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import time
 
@@ -193,6 +194,82 @@ def test_a_variable_that_cannot_be_followed_costs_a_line_and_no_command(missing,
     with tracing(TraceOptions(), "test") as traces:
         assert traces.options == {}
     assert capsys.readouterr().err.startswith("zcp-actors: no traces are sent: sending traces to http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "10"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "100000"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "-5"),
+    ],
+)
+def test_a_variable_that_the_sdk_refuses_costs_a_line_and_neither_command_nor_file(
+    variable, value, monkeypatch, capsys, tmp_path
+):
+    """A batch larger than its queue, and a time before now, are errors of the SDK's."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv(variable, value)
+    path = tmp_path / "out.json"
+
+    with tracing(TraceOptions(file=path), "test") as traces:
+        some_spans(traces, 1)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("zcp-actors: no traces are sent: the OTEL_* variables cannot be used: ")
+    assert len(checked(path.read_bytes())) == 1
+
+    options = TraceOptions(otlp="http://127.0.0.1:9")
+    with pytest.raises(click.ClickException, match="cannot be used"), tracing(options, "test"):
+        raise AssertionError("the command was begun")
+
+
+def test_a_limit_of_the_sdk_that_is_no_number_costs_a_line_and_no_command():
+    """The SDK reads it when it is imported, so another process does."""
+    code = """
+from zcp_actors.cli.tracing import TraceOptions, tracing
+with tracing(TraceOptions(), "test") as traces:
+    print(traces.options)
+"""
+    told = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "x"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **told}, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert ran.stdout == "{}\n"
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("zcp-actors: no traces are sent: the OTEL_* variables cannot be used: ")
+
+
+def test_what_the_sdk_remarks_of_a_variable_is_a_line_each(monkeypatch, capsys):
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "many")
+    with Collector() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        with tracing(TraceOptions(), "test") as traces:
+            some_spans(traces, 1)
+        assert len(collector.spans) == 2
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all(line.startswith("zcp-actors: ") for line in lines)
+
+
+def test_metrics_are_sent_without_traces(monkeypatch):
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    with Collector() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        with tracing(TraceOptions(), "test") as traces:
+            assert list(traces.options) == ["meter_provider"]
+            traces.meter_provider.get_meter("test").create_counter("counted").add(1)
+
+        assert collector.paths == ["/v1/metrics"]
+
+
+def test_an_exporter_of_another_kind_is_asked_for_in_vain(monkeypatch):
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "console")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+
+    assert collector_of(None) is None
 
 
 def test_a_password_in_an_address_is_not_shown():

@@ -37,7 +37,9 @@ DEFAULT = "http://localhost:4318"
 """Where collectors, and Jaeger, listen for OTLP over HTTP on the same machine."""
 
 ENDPOINT, TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+METRICS_ENDPOINT, METRICS_PROTOCOL = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"
 PROTOCOL, TRACES_PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+TRACES_EXPORTER, METRICS_EXPORTER = "OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"
 TRACES, METRICS = "/v1/traces", "/v1/metrics"
 
 
@@ -45,14 +47,35 @@ def collector_of(typed: str | None) -> str | None:
     """Return the address that spans are posted to; None for nowhere. Raises `click.ClickException`."""
     if typed is not None:
         return _below(_address("--otlp", typed))
-    wanted = os.environ.get("OTEL_TRACES_EXPORTER", "").lower()
-    if wanted.strip() == "none":
+    wanted = _exporters(TRACES_EXPORTER)
+    if wanted and not _is_otlp(wanted):
         return None
     if found := os.environ.get(TRACES_ENDPOINT):
         return _address(TRACES_ENDPOINT, found)
     if found := os.environ.get(ENDPOINT):
         return _below(_address(ENDPOINT, found))
-    return _below(DEFAULT) if "otlp" in wanted else None
+    return _below(DEFAULT) if wanted else None
+
+
+def wants_metrics() -> bool:
+    """Tell whether metrics are to be sent. Only where they are asked for: Jaeger, where most traces go, refuses them.
+
+    Raises `click.ClickException` for an address that is none.
+    """
+    if not _is_otlp(_exporters(METRICS_EXPORTER)):
+        return False
+    for name in (METRICS_ENDPOINT, ENDPOINT):
+        if found := os.environ.get(name):
+            _address(name, found)
+    return True
+
+
+def _exporters(variable: str) -> set[str]:
+    return {each.strip() for each in os.environ.get(variable, "").lower().split(",")} - {""}
+
+
+def _is_otlp(exporters: set[str]) -> bool:
+    return any(each.startswith("otlp") for each in exporters)
 
 
 def _below(url: str) -> str:
@@ -77,14 +100,16 @@ def shown(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
-def check_sending(url: str) -> None:
+def check_sending(url: str, protocol: str = TRACES_PROTOCOL) -> None:
     """Raises `click.ClickException` when nothing can be sent from here."""
-    spoken = os.environ.get(TRACES_PROTOCOL) or os.environ.get(PROTOCOL)
+    name = protocol if os.environ.get(protocol) else PROTOCOL
+    spoken = os.environ.get(name)
     if spoken and spoken != "http/protobuf":
-        raise click.ClickException(f"{PROTOCOL} is {spoken!r}; only http/protobuf is spoken here, mostly on port 4318")
+        raise click.ClickException(f"{name} is {spoken!r}; only http/protobuf is spoken here, mostly on port 4318")
     if not has("opentelemetry.sdk") or not has("opentelemetry.exporter.otlp.proto.http"):
+        what = "metrics" if protocol == METRICS_PROTOCOL else "traces"
         raise click.ClickException(
-            f'sending traces to {shown(url)} needs OpenTelemetry\'s OTLP exporter: pip install "zcp-actors[otlp]"'
+            f'sending {what} to {shown(url)} needs OpenTelemetry\'s OTLP exporter: pip install "zcp-actors[otlp]"'
         )
 
 
@@ -96,39 +121,46 @@ def has(module: str) -> bool:
         return False
 
 
-def send(stack: ExitStack, provider: TracerProvider, url: str) -> Any:
-    """Send the spans of this provider until the stack is closed; return the meter provider, if metrics are wanted.
+def send(stack: ExitStack, provider: TracerProvider, url: str | None, *, metrics: bool = False) -> Any:
+    """Send the spans of this provider, if there is an address, and metrics, if wanted, until the stack is closed.
 
-    Raises `click.ClickException` for variables that the exporter cannot use.
+    Returns the meter provider, or None. Raises `click.ClickException` for variables that the SDK cannot use.
     """
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
     try:
-        exporter = OTLPSpanExporter(endpoint=url)
-        meters = _meters(provider.resource, url)
+        exporting = [] if url is None else [_processor(provider, url)]
+        meters = _meters(provider.resource, url) if metrics else None
     except (ValueError, OSError) as error:
-        raise click.ClickException(f"the OTEL_EXPORTER_OTLP_* variables cannot be used: {error}") from error
-    size = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else QUEUE
-    processor = BatchSpanProcessor(exporter, max_queue_size=size)
-    provider.add_span_processor(processor)
-    complaints = stack.enter_context(_complaints(url))
-    stack.callback(_close, [processor, *filter(None, [meters])], exporter, complaints)
+        raise click.ClickException(f"the OTEL_* variables cannot be used: {error}") from error
+    complaints = stack.enter_context(_complaints("metrics" if url is None else "traces", url or metrics_address()))
+    exporter = exporting[0].span_exporter if exporting else None
+    stack.callback(_close, [*exporting, *filter(None, [meters])], exporter, complaints)
     return meters
 
 
-def _meters(resource: Any, url: str) -> Any:
-    """Metrics only where they are asked for: Jaeger, where most traces go, refuses them."""
-    if "otlp" not in os.environ.get("OTEL_METRICS_EXPORTER", "").lower():
-        return None
+def _processor(provider: TracerProvider, url: str) -> Any:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    size = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else QUEUE
+    processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=url), max_queue_size=size)
+    provider.add_span_processor(processor)
+    return processor
+
+
+def _meters(resource: Any, url: str | None) -> Any:
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
-    told = any(os.environ.get(name) for name in (ENDPOINT, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"))
-    exporter = OTLPMetricExporter(endpoint=None if told else url.removesuffix(TRACES) + METRICS)
+    told = any(os.environ.get(name) for name in (ENDPOINT, METRICS_ENDPOINT))
+    exporter = OTLPMetricExporter(endpoint=None if told else (url or DEFAULT).removesuffix(TRACES) + METRICS)
     reader = PeriodicExportingMetricReader(exporter)
     return MeterProvider(metric_readers=[reader], resource=resource, shutdown_on_exit=False)
+
+
+def metrics_address() -> str:
+    """Return where metrics are sent that go alone."""
+    return os.environ.get(METRICS_ENDPOINT) or os.environ.get(ENDPOINT) or DEFAULT
 
 
 def _close(exporting: Sequence[Any], exporter: Any, complaints: _Complaints) -> None:
@@ -138,7 +170,8 @@ def _close(exporting: Sequence[Any], exporter: Any, complaints: _Complaints) -> 
         thread.start()
     if not _joined(threads, CLOSING):
         complaints.lose(f"what was left was not taken within {CLOSING:g} s")
-        exporter.shutdown()  # one that sleeps before another try is woken, and says its last words to us
+        if exporter is not None:
+            exporter.shutdown()  # one that sleeps before another try is woken, and says its last words to us
         _joined(threads, WOKEN)
 
 
@@ -150,18 +183,48 @@ def _joined(threads: Sequence[threading.Thread], seconds: float) -> bool:
 
 
 @contextmanager
-def _complaints(url: str) -> Iterator[_Complaints]:
+def _complaints(what: str, url: str) -> Iterator[_Complaints]:
     """Say in one line, at the end, that spans did not arrive; the exporter says it for every batch."""
-    logger, heard = logging.getLogger("opentelemetry"), _Complaints()
-    kept, logger.propagate = logger.propagate, False
-    logger.addHandler(heard)
+    heard = _Complaints()
     try:
-        yield heard
+        with _hearing(heard):
+            yield heard
     finally:
-        logger.removeHandler(heard)
-        logger.propagate = kept
         if heard.lost:
-            click.echo(f"zcp-actors: traces did not all reach {shown(url)}: {heard.lost}", err=True)
+            click.echo(f"zcp-actors: {what} did not all reach {shown(url)}: {heard.lost}", err=True)
+
+
+@contextmanager
+def remarks() -> Iterator[None]:
+    """Say what the SDK says of variables that it cannot read, a line each: it would print traces of its own code."""
+    with _hearing(_Remarks()):
+        yield
+
+
+@contextmanager
+def _hearing(handler: logging.Handler) -> Iterator[None]:
+    logger = logging.getLogger("opentelemetry")
+    kept, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = kept
+
+
+class _Remarks(logging.Handler):
+    """Prints a remark once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = " ".join(record.getMessage().split())
+        if text not in self._said:
+            self._said.add(text)
+            click.echo(f"zcp-actors: {text}", err=True)
 
 
 _LOSSES = ("Queue full", "Dropping", "Shutdown in progress")

@@ -18,7 +18,18 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from zcp_actors.cli.trace_sending import QUEUE, TRACES_ENDPOINT, check_sending, collector_of, has, send
+from zcp_actors.cli.trace_sending import (
+    METRICS_PROTOCOL,
+    QUEUE,
+    TRACES_ENDPOINT,
+    check_sending,
+    collector_of,
+    has,
+    metrics_address,
+    remarks,
+    send,
+    wants_metrics,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +38,12 @@ if TYPE_CHECKING:
 
 FILE_DELAY = 100.0
 """Milliseconds after which a span is on disk: what a program that is killed may lose."""
+
+BATCH = 512
+"""Spans that are written at a time, as the SDK would have it."""
+
+FILE_SECONDS = 30
+"""Patience with a disk, as the SDK would have it."""
 
 CHILD_DELAY = "200"
 """Milliseconds between two batches of a process started here: it may be killed, and is looked at soon."""
@@ -69,7 +86,7 @@ class Tracing:
 
         Those for the file are left in `folder`.
         """
-        if self.tracer_provider is None:
+        if self.tracer_provider is None and self.meter_provider is None:
             return {}
         told = {"OTEL_BSP_SCHEDULE_DELAY": CHILD_DELAY}
         told |= {name: value for name, value in os.environ.items() if name.startswith(_INHERITED)}
@@ -91,12 +108,13 @@ def tracing(options: TraceOptions, service: str) -> Iterator[Tracing]:
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         yield UNTRACED
         return
-    url, parts = _collector(options), os.environ.get(PARTS_FOLDER)
-    if not (options.file or parts or url):
+    url, metrics, parts = _collector(options), _metrics(), os.environ.get(PARTS_FOLDER)
+    if not (options.file or parts or url or metrics):
         yield UNTRACED
         return
     with ExitStack() as stack:
-        found = _providers(stack, options, url, parts, service)
+        with remarks():
+            found = _providers(stack, options, url, parts, service, metrics=metrics)
         yield found
     if found.file is not None and found.file.failure is not None:
         why = found.file.failure.strerror or found.file.failure
@@ -104,33 +122,64 @@ def tracing(options: TraceOptions, service: str) -> Iterator[Tracing]:
 
 
 def _collector(options: TraceOptions) -> str | None:
-    try:
+    with _refused(options.otlp is not None, "traces"):
         url = collector_of(options.otlp)
         if url is not None:
             check_sending(url)
+        return url
+    return None
+
+
+def _metrics() -> bool:
+    with _refused(False, "metrics"):
+        wanted = wants_metrics()
+        if wanted:
+            check_sending(metrics_address(), METRICS_PROTOCOL)
+        return wanted
+    return False
+
+
+@contextmanager
+def _refused(typed: bool, what: str) -> Iterator[None]:  # noqa: FBT001 - reads as the claim it is
+    """What was typed is refused; what a variable asks for costs a line."""
+    try:
+        yield
     except click.ClickException as error:
-        if options.otlp is not None:
+        if typed:
             raise
-        click.echo(f"zcp-actors: no traces are sent: {error.format_message()}", err=True)
-        return None
-    return url
+        click.echo(f"zcp-actors: no {what} are sent: {error.format_message()}", err=True)
 
 
-def _providers(stack: ExitStack, options: TraceOptions, url: str | None, parts: str | None, service: str) -> Tracing:
+def _providers(
+    stack: ExitStack, options: TraceOptions, url: str | None, parts: str | None, service: str, *, metrics: bool
+) -> Tracing:
+    found = Tracing()
+    with _refused(bool(options.file or options.otlp), "traces"):
+        provider = found.tracer_provider = _tracer_provider(service)
+        # First what can be refused: a file is opened only for a command that will run.
+        if url is not None or metrics:
+            with _refused(options.otlp is not None, "traces"):
+                found.meter_provider = send(stack, provider, url, metrics=metrics)
+                found.url = url
+        if parts is not None:
+            _write_part(stack, provider, Path(parts))
+        if options.file is not None:
+            found.file = _write_file(stack, provider, options.file, options.also)
+        if not (parts or found.file or found.url):
+            found.tracer_provider = None
+    return found
+
+
+def _tracer_provider(service: str) -> TracerProvider:
     if not has("opentelemetry.sdk"):
         raise click.ClickException('traces need the OpenTelemetry SDK: pip install "zcp-actors[telemetry]"')
-    from opentelemetry.sdk.trace import TracerProvider
+    try:
+        from opentelemetry.sdk.trace import TracerProvider
 
-    # The SDK must not wait at the exit of the interpreter; the stack closes everything within its limits.
-    provider = TracerProvider(resource=_resource(service), shutdown_on_exit=False)
-    found = Tracing(provider, url=url)
-    # First what can be refused: a file is opened only for a command that will run.
-    found.meter_provider = None if url is None else send(stack, provider, url)
-    if parts is not None:
-        _write_part(stack, provider, Path(parts))
-    if options.file is not None:
-        found.file = _write_file(stack, provider, options.file, options.also)
-    return found
+        # The SDK must not wait at the exit of the interpreter; the stack closes everything within its limits.
+        return TracerProvider(resource=_resource(service), shutdown_on_exit=False)
+    except ValueError as error:
+        raise click.ClickException(f"the OTEL_* variables cannot be used: {error}") from error
 
 
 def _resource(service: str) -> Any:
@@ -150,7 +199,14 @@ def _write_file(stack: ExitStack, provider: TracerProvider, path: Path, also: tu
         file = JaegerFile(path, also=also)
     except OSError as error:
         raise click.ClickException(f"the trace file {path} cannot be made: {error.strerror}") from error
-    processor = BatchSpanProcessor(file, max_queue_size=QUEUE, schedule_delay_millis=FILE_DELAY)
+    # All of its numbers: what the variables say is about sending.
+    processor = BatchSpanProcessor(
+        file,
+        max_queue_size=QUEUE,
+        schedule_delay_millis=FILE_DELAY,
+        max_export_batch_size=BATCH,
+        export_timeout_millis=1000 * FILE_SECONDS,
+    )
     provider.add_span_processor(processor)
     stack.callback(processor.shutdown)
     return file
