@@ -187,6 +187,15 @@ async def test_a_head_that_does_not_come_is_not_waited_for(monkeypatch):
             assert await slow.receive_some() == b""
 
 
+async def test_a_client_of_http_2_that_only_greets_is_not_waited_for(monkeypatch):
+    """RFC 9113, 3.4: hypercorn takes the preface for a request, after which it waits for the next one without end."""
+    monkeypatch.setattr(serve, "HEADER_SECONDS", 0.1)
+    async with served() as server, await server.connect() as stream:
+        await stream.send_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0")
+        while await stream.receive_some():
+            pass
+
+
 async def test_one_connection_too_many_is_closed_at_once_and_the_others_are_served(monkeypatch):
     """Without a limit the process would run out of files, and then serve nobody."""
     monkeypatch.setattr(serve, "MAX_CONNECTIONS", 3)

@@ -175,7 +175,8 @@ class _Server:
         try:
             app, context = Attended(self._app, stream), context_of(self._context, stream)
             server = TCPServer(app, self._config, context, ConnectionState({}), stream)  # type: ignore[arg-type]
-            server.idle_task = Idleness(stream, HEADER_SECONDS, self._context.terminated.is_set)  # type: ignore[assignment]
+            idleness = Idleness(server, stream, HEADER_SECONDS, self._context.terminated.is_set)
+            server.idle_task = idleness  # type: ignore[assignment]
             await server
         except* trio.Cancelled:
             raise
