@@ -8,11 +8,14 @@ Refuses to invent: what cannot be read is an error that names the provider and w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from zcp_actors import schemas
 from zcp_actors.errors import RPCError, UsageError
 from zcp_actors.protocol.capabilities import ELICITATION, SAMPLING
+from zcp_actors.sessions.asked import content_block
+from zcp_actors.sessions.spelling import wire_spelling
 from zcp_actors.wire import (
     CreateMessageResult,
     ElicitResult,
@@ -49,16 +52,16 @@ def sampled(returned: Any) -> CreateMessageResult:
     """
     if isinstance(returned, CreateMessageResult):
         return returned
-    if isinstance(returned, str):
+    blocks = isinstance(returned, list | tuple) and len(returned) > 0
+    if isinstance(returned, str) or blocks or (isinstance(returned, Model) and "content" not in returned):
         returned = {"content": returned}
-    if isinstance(returned, Model) and "content" not in returned:
-        returned = {"content": returned}
-    found = plain(dict(returned), "sampling")
-    if isinstance(found.get("content"), str):
-        found["content"] = {"type": "text", "text": found["content"]}
-    if "stop_reason" in found:
-        found["stopReason"] = found.pop("stop_reason")
-    return from_wire(CreateMessageResult, {"role": "assistant", "model": "unknown", **found})
+    if not isinstance(returned, Mapping | Model):
+        raise TypeError("expected a text, a content block or a mapping with 'content'")
+    found = {name: value for name, value in plain(dict(returned), "sampling").items() if value is not None}
+    if isinstance(content := found.get("content"), str | list):
+        found["content"] = [*map(content_block, content)] if isinstance(content, list) else content_block(content)
+    said = wire_spelling(CreateMessageResult, {"role": "assistant", "model": "unknown", **found})
+    return from_wire(CreateMessageResult, said)
 
 
 def elicited(params: Any, returned: Any) -> ElicitResult:
@@ -77,17 +80,27 @@ def _read_action(params: Any, returned: Any) -> tuple[Any, Mapping[str, Any]]:
     if isinstance(returned, ElicitResult):
         return returned.action, returned.content or {}
     found = dict(returned) if isinstance(returned, Mapping | Model) else schemas.unstructure(returned)
+    if not isinstance(found, Mapping):
+        raise TypeError("expected a bool, or a mapping of the fields")
     if "action" in found and "action" not in _fields(params):
-        return found["action"], found.get("content") or {}
+        return found["action"], _content(found.get("content") or {})
     if "accepted" in found and "accepted" not in _fields(params):
+        if not isinstance(accepted := found["accepted"], bool | None):
+            raise UsageError(f"'accepted' is True or False, not {accepted!r:.80}")
         given = found.get("data", found.get("fields", found.get("content"))) or {}
-        return ("accept" if found["accepted"] else "decline"), dict(given)
+        return ("accept" if accepted else "decline"), _content(given)
     if found.get("status") in STATUSES and "status" not in _fields(params):
-        return STATUSES[found["status"]], found.get("data") or {}
+        return STATUSES[found["status"]], _content(found.get("data") or {})
     if getattr(params, "mode", None) == "url" or not found.keys() & _fields(params).keys():
         # A refusal in a shape that nobody knows must never pass for consent.
         raise UsageError("it takes explicit consent: return a bool, or 'action' or 'accepted' beside the fields")
     return "accept", found
+
+
+def _content(given: Any) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping | Model):
+        raise TypeError(f"the accepted fields are a mapping by name, not {type(given).__name__}")
+    return dict(given)
 
 
 def _fields(params: Any) -> Mapping[str, Any]:
@@ -104,15 +117,24 @@ def checked_content(schema: Any, content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rooted(returned: Any) -> ListRootsResult:
-    """The host's folders: a `ListRootsResult`, or a list of roots, mappings, or `file://` URIs."""
+    """The host's folders: a `ListRootsResult`, or a list of roots, mappings, `file://` URIs, or absolute paths."""
     if isinstance(returned, ListRootsResult):
         return returned
     if isinstance(returned, Mapping):
         returned = returned["roots"]
     if not isinstance(returned, Iterable) or isinstance(returned, str):
         raise UsageError(f"expected a list of roots, got {type(returned).__name__}")
-    roots = [{"uri": root} if isinstance(root, str) else plain(root, "roots") for root in returned]
+    roots = [_root(root) for root in returned]
     for root in roots:
         if not str(root.get("uri", "")).startswith("file://"):
             raise UsageError(f"a root's uri must start with file://, not {root.get('uri')!r}")
     return from_wire(ListRootsResult, {"roots": roots})
+
+
+def _root(given: Any) -> dict[str, Any]:
+    if isinstance(given, PurePath) and given.is_absolute():
+        return {"uri": given.as_uri()}
+    if not isinstance(given, Mapping | Model):
+        given = {"uri": given}
+    found: dict[str, Any] = plain(dict(given), "roots")
+    return found
