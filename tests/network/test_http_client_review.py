@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from base64 import b64encode
+from hashlib import sha1
 
 import pytest
 import trio
@@ -230,3 +231,73 @@ async def test_a_server_that_came_to_hang_up_on_newer_questions_is_asked_the_old
             server.version = V2025
             async with streamable_http_client(served.url) as client:
                 assert client.protocol_version == V2025
+
+
+async def test_an_old_server_that_does_not_answer_at_all_is_a_failed_start(monkeypatch):
+    monkeypatch.setattr("zcp_actors.transports.http.old_sse.ENDPOINT_SECONDS", 0.1)
+
+    async def silent(asked, reply):
+        await reply.gone()
+        reply.cut()
+
+    with trio.fail_after(GUARD):
+        async with scripted(silent) as served, open_runtime():
+            with pytest.raises(StartFailed, match=r"within 0\.1 s"):
+                await sse_client(served.url).__aenter__()
+
+
+async def endless_head(reply, accept):
+    await reply.raw(b"HTTP/1.1 101 Switching Protocols\r\n")
+    while True:
+        await reply.raw(b"x-more: " + b"x" * 8000 + b"\r\n")
+
+
+async def endless_refusal(reply, accept):
+    await reply.raw(b"HTTP/1.1 403 Forbidden\r\ntransfer-encoding: chunked\r\n\r\n")
+    while True:
+        await reply.raw(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+
+
+async def no_http(reply, accept):
+    await reply.raw(b"SSH-2.0-OpenSSH\r\n\r\n")
+
+
+def upgraded(accept, *more):
+    lines = ["HTTP/1.1 101 Switching Protocols", "upgrade: websocket", "connection: upgrade", *more]
+    return "\r\n".join([*lines, f"sec-websocket-accept: {accept}", "", ""]).encode()
+
+
+async def wrong_proof(reply, accept):
+    await reply.raw(upgraded("wrong"))
+
+
+async def another_protocol(reply, accept):
+    await reply.raw(upgraded(accept, "sec-websocket-protocol: chat"))
+
+
+async def compression(reply, accept):
+    await reply.raw(upgraded(accept, "sec-websocket-extensions: permessage-deflate"))
+
+
+async def redirect(reply, accept):
+    await reply.empty(302, location="http://evil.example/")
+
+
+NO_UPGRADES = [endless_head, endless_refusal, no_http, wrong_proof, another_protocol, compression, redirect]
+
+
+@pytest.mark.parametrize("answer", NO_UPGRADES, ids=lambda each: each.__name__)
+async def test_an_answer_that_is_no_upgrade_is_a_failed_start(answer):
+    """The library's own stumbling over it came out as it was, and a refusal without an end was kept in memory."""
+
+    async def visit(asked, reply):
+        key = asked.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        await answer(reply, b64encode(sha1(key.encode()).digest()).decode())
+        await reply.gone()
+        reply.cut()
+
+    with trio.fail_after(GUARD):
+        async with scripted(visit) as served, open_runtime():
+            with pytest.raises(StartFailed, match="did not open a websocket"):
+                await websocket_client(served.url.replace("http:", "ws:")).__aenter__()
+    assert [asked.path for asked in served.asked] == ["/mcp"]

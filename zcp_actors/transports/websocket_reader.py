@@ -24,7 +24,8 @@ class Reader:
         self._shield = trio.CancelScope(shield=True, deadline=math.inf)
         self.ended = trio.Event()
         self.failure: Exception | None = None
-        """What the upgrade was refused with."""
+        """What the upgrade was refused with, or failed by."""
+        self._opened = False
 
     def start_soon(self, work: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
         """Run it beside, until it ends or `stop`."""
@@ -38,6 +39,11 @@ class Reader:
                 await work(*arguments)
         except HandshakeError as error:
             self.failure = error
+        except Exception as error:
+            # An answer that is no upgrade makes the library trip over its own goodbye.
+            if self._opened:
+                raise
+            self.failure = error
         finally:
             self.ended.set()
 
@@ -47,6 +53,7 @@ class Reader:
         async with trio.open_nursery() as race:
             race.start_soon(self._call_off, race.cancel_scope)
             found = await opening()
+            self._opened = True
             race.cancel_scope.cancel("opened")
         return found
 
@@ -57,3 +64,36 @@ class Reader:
     def stop(self) -> None:
         """Read no more."""
         self._shield.cancel("the socket is closed")
+
+
+class Limited(trio.abc.Stream):
+    """A stream that breaks when more comes than there is room for, until it is `opened`."""
+
+    def __init__(self, stream: trio.abc.Stream, room: int) -> None:
+        self._stream, self._room = stream, room
+        self._opened = False
+
+    def opened(self) -> None:
+        """From now on anything may come: messages have a limit of their own."""
+        self._opened = True
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """See `trio.abc.ReceiveStream`."""
+        data = await self._stream.receive_some(max_bytes)
+        if not self._opened:
+            self._room -= len(data)
+            if self._room < 0:
+                raise trio.BrokenResourceError("the answer to the upgrade does not end")
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """See `trio.abc.SendStream`."""
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """See `trio.abc.SendStream`."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """See `trio.abc.AsyncResource`."""
+        await self._stream.aclose()

@@ -1,7 +1,7 @@
 """
 The way to a server behind a websocket.
 
-Owns the opening: name, connection, TLS, upgrade, under one deadline. Refuses to know messages.
+Owns the opening: name, connection, TLS, upgrade, under deadlines. Refuses to know messages.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import trio
 from zcp_actors.errors import StartFailed
 from zcp_actors.transports.http.client_address import checked_headers, checked_url, identity, shown
 from zcp_actors.transports.websocket import RECEIVE_BYTES, SUBPROTOCOL, WebsocketConnection
-from zcp_actors.transports.websocket_reader import Reader
+from zcp_actors.transports.websocket_reader import Limited, Reader
 from zcp_actors.wire import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 OPEN_SECONDS = 10.0
 """For connection, TLS and upgrade: two lost packets of the handshake are made good in seven."""
+
+UPGRADE_ROOM = 1024 * 1024
+"""Bytes of a server's answer to the upgrade: a page that says no, and the first messages of one that says yes."""
 
 SECURE = "wss"
 
@@ -118,10 +121,11 @@ class WebsocketWay:
         resource = quote(f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}", safe=AS_THEY_ARE)
         headers = [(name.encode(), value.encode()) for name, value in self._headers(parts).items()]
         nursery: Any = reader  # it starts tasks, and that is all that is asked of it
+        limited: Any = Limited(stream, UPGRADE_ROOM)
         wrap: Any = partial(
             wrap_client_stream,
             nursery,
-            stream,
+            limited,
             parts.netloc.rpartition("@")[2],
             resource,
             subprotocols=[SUBPROTOCOL],
@@ -132,6 +136,7 @@ class WebsocketWay:
         with trio.move_on_after(OPEN_SECONDS):
             frames = await reader.first(wrap)
             if frames is not None:
+                limited.opened()
                 return frames
         raise StartFailed(f"{self.name} did not open a websocket: {refusal(reader.failure)}") from reader.failure
 
@@ -150,7 +155,12 @@ class WebsocketWay:
 
 def refusal(failure: Exception | None) -> str:
     """Why there is no websocket."""
+    if failure is None:
+        return "it ended the connection, or is silent"
     status = getattr(failure, "status_code", None)
-    return (
-        f"it answered with HTTP status {status}" if status else str(failure or "it ended the connection, or is silent")
-    )
+    if status:
+        return f"it answered with HTTP status {status}"
+    first: BaseException = failure
+    while first.__context__ is not None:
+        first = first.__context__
+    return f"its answer is no upgrade: {first!r:.200}"

@@ -9,7 +9,7 @@ request. Source: MCP 2024-11-05 basic/transports, "HTTP with SSE".
 from __future__ import annotations
 
 import logging
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from zcp_actors.wire import Message
 
 ENDPOINT_SECONDS = 30.0
-"""For the first event, which says where messages go: it is sent at once, by a server that has started."""
+"""For the stream's head, and for its first event, which says where messages go: a server that has started sends both at
+once."""
 
 MAX_EARLY = 64
 """Events that may come before the session reads: a server has nothing to say before it is asked, but some greet."""
@@ -163,7 +164,12 @@ class OldSSEWay(URLWay):
 
     @asynccontextmanager
     async def _stream(self, client: HTTPClient) -> AsyncIterator[Reply]:
-        async with ask(client, "GET", self.url, {"accept": EVENT_STREAM, "cache-control": "no-store"}) as reply:
+        headers = {"accept": EVENT_STREAM, "cache-control": "no-store"}
+        async with AsyncExitStack() as stack:
+            with trio.move_on_after(ENDPOINT_SECONDS) as waiting:
+                reply = await stack.enter_async_context(ask(client, "GET", self.url, headers))
+            if waiting.cancelled_caught:
+                raise StartFailed(f"{shown(self.url)} did not answer within {ENDPOINT_SECONDS:g} s")
             if reply.status != OK or reply.media_type != EVENT_STREAM:
                 raise StartFailed(
                     f"{shown(self.url)} answered with HTTP status {reply.status} and {reply.media_type or 'nothing'}, "
