@@ -6,6 +6,7 @@ Source: the promise that a handler never touches the wire: it is written once, a
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,6 +15,7 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+from old_sse_site import old_sse_site
 
 from zcp_actors import (
     Command,
@@ -25,7 +27,9 @@ from zcp_actors import (
     serve_http,
     serve_stdio,
     serve_websocket,
+    sse_client,
     stdio_client,
+    stdio_server,
     streamable_http_client,
     streamable_http_server,
     websocket_client,
@@ -79,7 +83,8 @@ async def in_memory(runtime):
 
 @asynccontextmanager
 async def over_stdio(runtime):
-    environment = {"ZCP_ACTORS_STATE_KEYS": KEYS[0], "PYTHONPATH": str(Path(__file__).parents[2])}
+    paths = os.pathsep.join(str(parent) for parent in Path(__file__).parents[1:3])
+    environment = {"ZCP_ACTORS_STATE_KEYS": KEYS[0], "PYTHONPATH": paths}
     yield partial(stdio_client, Command([sys.executable, __file__], env=environment))
 
 
@@ -118,9 +123,21 @@ async def by_a_websockets_names_in_process(runtime):
     yield partial(websocket_client, websocket_server(app))
 
 
+@asynccontextmanager
+async def by_stdios_names_in_process(runtime):
+    yield partial(stdio_client, stdio_server(app))
+
+
+@asynccontextmanager
+async def over_the_old_sse(runtime):
+    async with old_sse_site(runtime, app) as url:
+        yield partial(sse_client, url)
+
+
 TRANSPORTS = [
     in_memory,
     over_stdio,
+    by_stdios_names_in_process,
     over_http,
     by_http_in_process,
     over_a_websocket,
@@ -128,10 +145,12 @@ TRANSPORTS = [
     by_a_websockets_names_in_process,
 ]
 
+PLACES = [(transport, era) for transport in TRANSPORTS for era in ("2025-11-25", "2026-07-28")]
+PLACES.append((over_the_old_sse, "2025-11-25"))  # it ended before the newer era began
+
 
 @pytest.mark.parametrize("question", EXPECTED)
-@pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
-@pytest.mark.parametrize("transport", TRANSPORTS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize(("transport", "era"), PLACES, ids=[f"{place.__name__} {era}" for place, era in PLACES])
 async def test_a_tool_asks_in_the_middle_of_its_work(transport, era, question):
     heard = []
     with trio.fail_after(GUARD):
