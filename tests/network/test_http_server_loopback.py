@@ -175,6 +175,25 @@ async def test_clients_that_break_off_in_the_middle_of_anything_harm_nobody():
         assert reply.json()["result"]["structuredContent"] == {"result": 3}
 
 
+async def test_an_upgrade_that_is_none_ends_its_connection_and_leaves_no_traceback_in_the_log(caplog, monkeypatch):
+    """R52: anybody can send such bytes, as often as they like."""
+    monkeypatch.setattr(serve, "HEADER_SECONDS", 0.1)
+    upgrade = b"GET /%s HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\n%s\r\n\r\n"
+    bad = (
+        upgrade % (b"ws", b"upgrade: websocket\r\nsec-websocket-version: 7\r\nsec-websocket-key: AAAA") + b"\xff" * 50,
+        upgrade % (b"ws", b"upgrade: websocket\r\nsec-websocket-version: 7\r\nsec-websocket-key: AAAA"),
+        upgrade % (b"healthz", b"upgrade: h2c\r\nhttp2-settings: A"),
+    )
+    async with served() as server:
+        for data in bad:
+            async with await server.connect() as stream:
+                await stream.send_all(data)
+                while await stream.receive_some():
+                    pass
+
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
 async def test_a_head_that_does_not_come_is_not_waited_for(monkeypatch):
     """c14 of the peers' failures: half-open connections were never closed."""
     monkeypatch.setattr(serve, "HEADER_SECONDS", 0.1)

@@ -196,7 +196,7 @@ async def test_one_call_after_another_needs_one_connection(monkeypatch, era):
 
 async def test_a_connection_that_begins_while_the_server_ends_is_closed_at_once():
     async with pair() as (stream, theirs):
-        await Idleness(None, stream, 30, lambda: True).restart()
+        await Idleness(stream, 30, lambda: True).restart()
         assert await theirs.recv(1) == b""
         with pytest.raises(trio.ClosedResourceError):
             await stream.receive_some()

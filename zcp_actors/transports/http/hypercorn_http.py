@@ -16,18 +16,14 @@ if TYPE_CHECKING:
     from zcp_actors.transports.http.patience import PatientStream
 
 
-HTTP_2 = b"2.0"
-"""What h11 reads in the preface of RFC 9113, 3.4."""
-
-
 class Idleness:
     """Hypercorn's task that ends an idle connection, as a deadline of its stream: no task, no scope, no nursery."""
 
-    def __init__(self, server: Any, stream: PatientStream, seconds: float, ending: Callable[[], bool]) -> None:
-        self._server, self._stream, self._seconds, self._ending = server, stream, seconds, ending
+    def __init__(self, stream: PatientStream, seconds: float, ending: Callable[[], bool]) -> None:
+        self._stream, self._seconds, self._ending = stream, seconds, ending
 
     async def restart(self, *_: Any) -> None:
-        """A request has been answered, or the connection is new: the next head must be there in time.
+        """A request has been answered, or the connection is new: the next one must be there in time.
 
         While the server is ending there is no next one.
         """
@@ -37,10 +33,10 @@ class Idleness:
             self._stream.ask_within(self._seconds)
 
     async def stop(self) -> None:
-        """A head was read. That with which HTTP/2 begins is no request: the first one must still come in time."""
-        connection = getattr(self._server.protocol.protocol, "connection", None)
-        if getattr(connection, "their_http_version", None) != HTTP_2:
-            self._stream.asked()
+        """A head was read. That may be the greeting of HTTP/2, or an upgrade that hypercorn has refused and forgotten.
+
+        It is a request when it has come to the application: see `Attended`.
+        """
 
 
 def joined(send: Any, stream: PatientStream) -> Any:

@@ -38,6 +38,7 @@ class Attended(ASGIWrapper):
         self._stream = stream
 
     async def __call__(self, scope: Any, receive: Any, send: Any, *workers: Any) -> None:
+        self._stream.asked()
         if scope["type"] != "websocket":
             if scope["http_version"] != "2":  # there a head that waits for its body would wait for room for the body
                 send = joined(send, self._stream)

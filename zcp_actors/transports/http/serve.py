@@ -39,6 +39,9 @@ HEAD_BYTES = 64 * 1024
 REQUESTS_PER_CONNECTION = 1_000_000_000
 """No limit: a client that stays costs nothing, one that is sent away costs a connection. Hypercorn wants a number."""
 
+PROTOCOL_PARTS = frozenset({"h11", "h2", "hpack", "hyperframe", "wsproto", "hypercorn", "binascii"})
+"""Whose exceptions tell of what a peer sent, where hypercorn does not answer it otherwise."""
+
 BACKLOG = 1024
 """Connections the system keeps for us while the loop is busy: a burst of every session's client at once."""
 
@@ -160,7 +163,7 @@ class _Server:
         await trio.serve_listeners(self._serve, self._listeners, handler_nursery=connections, task_status=task_status)
 
     async def _serve(self, accepted: trio.SocketStream) -> None:
-        """One connection. Nothing that goes wrong here is anybody else's; one too many is closed at once."""
+        """One connection; one too many is closed at once."""
         from hypercorn.trio.tcp_server import TCPServer
         from hypercorn.typing import ConnectionState
 
@@ -175,13 +178,12 @@ class _Server:
         try:
             app, context = Attended(self._app, stream), context_of(self._context, stream)
             server = TCPServer(app, self._config, context, ConnectionState({}), stream)  # type: ignore[arg-type]
-            idleness = Idleness(server, stream, HEADER_SECONDS, self._context.terminated.is_set)
-            server.idle_task = idleness  # type: ignore[assignment]
+            server.idle_task = Idleness(stream, HEADER_SECONDS, self._context.terminated.is_set)  # type: ignore[assignment]
             await server
         except* trio.Cancelled:
             raise
-        except* Exception:
-            log.exception("a connection failed")
+        except* Exception as group:  # noqa: BLE001 - nothing that goes wrong here is anybody else's
+            _log_end(group)
         finally:
             del self._streams[stream]
             stream.abort()
@@ -200,6 +202,15 @@ class _Server:
                 while self._streams:
                     await self._gone.park()
             nursery.cancel_scope.cancel("everything has left")
+
+
+def _log_end(group: BaseExceptionGroup[BaseException]) -> None:
+    """Bytes that are no HTTP are their sender's fault, and anybody can send them: they must not fill the log."""
+    ours = group.split(lambda error: type(error).__module__.partition(".")[0] in PROTOCOL_PARTS)[1]
+    if ours is None:
+        log.debug("a connection was ended by what came over it", exc_info=group)
+    else:
+        log.error("a connection failed", exc_info=ours)
 
 
 async def _signal() -> signal.Signals:
