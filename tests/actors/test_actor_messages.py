@@ -185,7 +185,7 @@ async def test_a_message_to_the_dead_is_a_dead_letter_and_the_ring_is_bounded():
 
 async def test_what_was_queued_before_stop_is_handled(autojump_clock):
     async with open_runtime() as runtime:
-        ref = await runtime.start(Echo)
+        ref = await runtime.start(Echo, grace=20)
         ref.tell("slow")
         answers = []
 
@@ -407,7 +407,7 @@ async def test_mail_that_is_drained_after_a_stop_may_still_need_jobs_and_cells(a
             return await reply.wait()
 
     async with open_runtime() as runtime:
-        ref = await runtime.start(Delegates)
+        ref = await runtime.start(Delegates, grace=20)
         ref.tell("slow")
         async with trio.open_nursery() as nursery:
 

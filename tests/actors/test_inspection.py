@@ -129,3 +129,21 @@ async def test_steps_by_the_owner_are_traced_too():
 
             assert [record.kind for record in records.taken()] == ["in", "out"]
         assert runtime.traces == ()
+
+
+async def test_two_who_read_one_trace_both_hear_of_its_end(autojump_clock):
+    ended = []
+    async with open_runtime() as runtime, trio.open_nursery() as nursery:
+
+        async def read(trace):
+            ended.extend([record.kind async for record in trace])
+            ended.append("end")
+
+        async with runtime.trace() as trace:
+            for _ in range(2):
+                nursery.start_soon(read, trace)
+            await wait_all_tasks_blocked()
+            (await runtime.start(Actor)).stop()
+            await wait_all_tasks_blocked()
+
+    assert sorted(ended) == ["end", "end", "exit"]

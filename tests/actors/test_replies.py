@@ -229,3 +229,39 @@ async def test_an_error_keeps_the_way_it_came_before_it_was_waited_for(autojump_
         await reply.wait()
 
     assert 'int("no number")' in "".join(traceback.format_tb(caught.value.__traceback__))
+
+
+async def test_who_follows_still_gets_the_answer_when_the_last_who_waits_gives_up(autojump_clock):
+    followed, follower = Reply(), Reply()
+    follower.follow(followed)
+    with trio.move_on_after(1):
+        await followed.wait()
+    assert followed.open
+    async with trio.open_nursery() as nursery:
+
+        async def waits():
+            assert await follower.wait() == "answer"
+
+        nursery.start_soon(waits)
+        await wait_all_tasks_blocked()
+        assert followed.set("answer")
+
+
+async def test_a_reply_without_any_who_waits_or_follows_is_abandoned_whoever_left_last(autojump_clock):
+    followed, follower = Reply(), Reply()
+    follower.follow(followed)
+    for each in (followed, follower):
+        with trio.move_on_after(1):
+            await each.wait()
+
+    assert followed.abandoned
+
+
+async def test_to_follow_what_was_given_up_fails_at_once_instead_of_hanging(autojump_clock):
+    given_up, follower = Reply(), Reply()
+    with trio.move_on_after(1):
+        await given_up.wait()
+    follower.follow(given_up)
+
+    with pytest.raises(UsageError, match="was abandoned"):
+        await follower.wait()

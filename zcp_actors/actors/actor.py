@@ -40,9 +40,9 @@ class Actor(Generic[M]):
     mailbox_size: int = 64
     """Messages that wait: a burst between two polls. Beyond that, `tell` refuses and `send` waits."""
     last_words: float = 1.0
-    """Seconds that `on_stop`, and what is hosted below, may take to end. Shielded from cancellation, hence bounded."""
+    """Seconds that what is hosted below may take to end, and then `on_stop`. Both are shielded, hence bounded."""
     grace: float = 5.0
-    """Seconds between being asked to stop by the supervisor and being cancelled."""
+    """Seconds between being asked to stop, by whomever, and being cancelled."""
 
     me: Ref[M]
     """Its own reference, from before `on_start`."""
@@ -65,7 +65,7 @@ class Actor(Generic[M]):
         raise NotImplementedError
 
     async def on_stop(self, exit: Exit) -> None:
-        """Last words. Shielded, and cancelled after `last_words` seconds."""
+        """Last words. Shielded, and cancelled after `last_words` seconds. Said at the end of every incarnation."""
 
     def describe(self) -> str:
         """A few words for `runtime.tree()`. Show no payloads."""

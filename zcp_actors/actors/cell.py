@@ -77,7 +77,15 @@ class Cell(Host, Generic[M]):
 
     def watch(self, ref: Ref[Any], message: M) -> None:
         """Receive `message` when `ref` ends: now, if it has. Forgotten when this cell ends."""
-        ref._watch(object(), lambda _: self._notice(message))
+        token, me = object(), self.me
+
+        def notice(_: Exit) -> None:
+            me._unwatch(token)
+            self._notice(message)
+
+        if me.exit is None:
+            me._watch(token, lambda _: ref._unwatch(token))
+            ref._watch(token, notice)
 
     def host(self, cell: Cell[Any], name: str) -> Ref[Any]:
         """Host another cell below this one; it ends with this one."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+import trio
+
 from zcp_actors.actors.exit import Exit
 from zcp_actors.actors.reply import checkpoint
 
@@ -32,12 +34,25 @@ what a wave unwinds is gone before the garbage collector comes to look at everyt
 def end_hosted_soon(host: Host, exit: Exit) -> None:
     """End the cells and jobs below `host`: now when they are few, else in waves by a task of the runtime's own."""
     if len(host._children or ()) + len(host._jobs or ()) <= WAVE:
-        for job in _jobs(host):
-            job.cancel(_why(host, exit))
-        for child in _children(host):
-            _end(child, exit)
+        end_hosted_now(host, exit)
     else:
-        host.runtime._spawn(end_hosted, host, exit)
+        host.runtime._spawn(_end_hosted_whatever, host, exit)
+
+
+def end_hosted_now(host: Host, exit: Exit) -> None:
+    """End them in this step, however many they are: for when there is no time left."""
+    for job in _jobs(host):
+        job.cancel(_why(host, exit))
+    for child in _children(host):
+        _end(child, exit)
+
+
+async def _end_hosted_whatever(host: Host, exit: Exit) -> None:
+    try:
+        await end_hosted(host, exit)
+    except trio.Cancelled:
+        end_hosted_now(host, exit)
+        raise
 
 
 async def end_hosted(host: Host, exit: Exit) -> None:

@@ -69,6 +69,10 @@ class Host:
     async def _ask(self, message: Any, timeout: float) -> Any:
         raise NotImplementedError
 
+    async def _past(self) -> None:
+        """Wait until what is ending now has ended."""
+        await self.me.stopped()
+
     def _stop(self, exit: Exit) -> None:
         raise NotImplementedError
 

@@ -90,7 +90,10 @@ class Ref(Generic[M_contra]):
         return await self._host._ask(message, timeout)
 
     def stop(self) -> None:
-        """Close the mailbox: what is queued is still handled, then the actor ends. It is not restarted."""
+        """Close the mailbox: what is queued is still handled, then the actor ends. It is not restarted.
+
+        What it has not handled within its `grace` is cancelled.
+        """
         if self._host is not None:
             self._host._stop(STOPPED)
 
@@ -112,6 +115,11 @@ class Ref(Generic[M_contra]):
             await checkpoint()
         assert self.exit is not None
         return self.exit
+
+    async def _past(self) -> None:
+        """Wait while it is stopping: until it has ended, or waits for its restart."""
+        if self._host is not None:
+            await self._host._past()
 
     def _watch(self, token: object, callback: Callable[[Exit], object]) -> None:
         """Call `callback(exit)` in the step in which the actor ends: now, if it has."""

@@ -65,17 +65,17 @@ class Registry:
         Callers that come at once get the same actor, each when it has begun. One that is ending is waited for.
         Raises what its `on_start` raises.
         """
-        self._check(key)
         while (ref := self._refs.get(key)) is not None and ref.status == "stopping":
-            await ref.stopped()
+            await ref._past()
         if ref is None:
+            self._check(key)
             ref = self._runtime.start_soon(make, **options)
             self.register(key, ref)
         await self._runtime.begun(ref)
         return ref
 
     def get_or_host(self, key: str, make: Callable[[], Cell[Any]], **options: Any) -> Ref[Any]:
-        """The same for a cell (`options` as for `Runtime.host`), in one step."""
+        """The same for a cell (`options` as for `Runtime.host`), in one step. One that is ending is returned, too."""
         ref = self._refs.get(key)
         if ref is None:
             self._check(key)

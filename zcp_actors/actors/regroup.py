@@ -25,12 +25,14 @@ _REGROUPED = Exit("stopped", reason="restarted together with a sibling that fail
 class Regroup:
     """The regroupings of one supervisor, one after the other."""
 
-    __slots__ = ("_asked", "_busy", "_supervisor", "leaving", "scope")
+    __slots__ = ("_asked", "_busy", "_dismissing", "_supervisor", "leaving", "scope")
 
     def __init__(self, supervisor: Supervisor[Any]) -> None:
         self._supervisor = supervisor
         self._asked: dict[Seat, float] = {}
         self._busy = False
+        self._dismissing: Seat | None = None
+        """Whose group is being ended now."""
         self.leaving: set[Seat] = set()
         """Those whose end was asked for here: it is neither news nor a failure."""
         self.scope = trio.CancelScope()
@@ -44,6 +46,14 @@ class Regroup:
             assert nursery is not None
             nursery.start_soon(self._run)
 
+    def covers(self, seat: Seat) -> bool:
+        """Whether it would have been restarted anyway, with a sibling that failed just before."""
+        before = [each for each in (*self._asked, self._dismissing) if each is not None]
+        if not before or self._supervisor.strategy is Strategy.ONE_FOR_ALL:
+            return bool(before)
+        seats = self._supervisor._seats()
+        return any(seats.index(seat) < seats.index(each) for each in before if each in seats)
+
     async def _run(self) -> None:
         with self.scope:
             while self._asked:
@@ -54,16 +64,18 @@ class Regroup:
 
     async def _regroup(self, seat: Seat, delay: float) -> None:
         group = self._group(seat)
+        self._dismissing = seat
         for each in reversed(group):
             await self._dismiss(each)
+        self._dismissing = None
         await trio.sleep(delay)
         for each in group:
             if each._status() == "restarting":
                 if not self._supervisor._revive(each):
                     return
                 await each.gone_or_started()
-                if each._status() != "running":
-                    return
+                if each._status() == "restarting":
+                    return  # it has asked for the next regrouping; one that has ended for good is not waited for
 
     def _group(self, seat: Seat) -> list[Seat]:
         seats = list(reversed(self._supervisor._seats()))

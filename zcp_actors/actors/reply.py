@@ -32,6 +32,8 @@ checkpoint = trio.lowlevel.checkpoint
 
 _OPEN, _SET, _FAILED, _ABANDONED = range(4)
 
+GIVEN_UP = "this reply was abandoned: its answer was refused while nobody waited, and cannot be waited for again"
+
 
 class Reply(Generic[T]):
     """An answer that comes once. The first settlement wins; later ones are refused, never applied.
@@ -126,8 +128,7 @@ class Reply(Generic[T]):
                 finally:
                     timer.disarm()
         elif self._state == _ABANDONED:
-            msg = "this reply was abandoned: its answer was refused while nobody waited, and cannot be waited for again"
-            raise UsageError(msg)
+            raise UsageError(GIVEN_UP)
         else:
             await trio.lowlevel.checkpoint()
         if self._state == _SET:
@@ -175,8 +176,16 @@ class Reply(Generic[T]):
             waiting[at : at + 1] = [None] if at == 0 else []
             if any(waiting):
                 return
-        self._tasks = None
-        self._finish(_ABANDONED, None)
+        # Who follows waits as well; and whoever comes next is not the first, as above.
+        self._tasks = [None] if self._followed() else None
+        if self._tasks is None:
+            self._finish(_ABANDONED, None)
+
+    def _followed(self) -> bool:
+        return any(
+            getattr(each, "__func__", None) is Reply._copy and getattr(each, "__self__").open  # noqa: B009
+            for each in self._listeners or ()
+        )
 
     def _expire(self, task: trio.lowlevel.Task) -> None:
         waiting = self._tasks
@@ -211,6 +220,9 @@ class Reply(Generic[T]):
     def _copy(self, other: Reply[T]) -> None:
         if other._state != _ABANDONED:
             self._settle(other._state, other._value)
+        else:
+            # It had been given up before we followed it, or we have been and cannot be told any more.
+            self._settle(_FAILED, UsageError(GIVEN_UP))
 
     def _lose_follower(self, follower: Reply[T]) -> None:
         # A follower that took our answer has lost nothing.
@@ -218,9 +230,23 @@ class Reply(Generic[T]):
             return
         assert self._listeners is not None
         self._listeners.remove(follower._copy)
-        others = (getattr(listener, "__self__", None) for listener in self._listeners)
-        if self._tasks is None and not any(isinstance(other, Reply) for other in others):
+        waiting = any(self._tasks) if isinstance(self._tasks, list) else self._tasks is not None
+        if not waiting and not self._followed():
+            self._tasks = None
             self._finish(_ABANDONED, None)
+
+
+class Announcement(Reply[T]):
+    """A reply to nobody in particular: it is never abandoned, so it can be waited for whoever gave up before.
+
+    For waits without a deadline: the timer of one who gave up could take the wait of one who came later.
+    """
+
+    __slots__ = ()
+
+    def _finish(self, state: int, value: Any) -> None:
+        if state != _ABANDONED:
+            super()._finish(state, value)
 
 
 def settle(reply: Reply[Any], outcome: Any) -> None:

@@ -122,7 +122,7 @@ class Runtime:
         return self._supervisor(parent).start_soon(child)
 
     async def begun(self, ref: Ref[Any]) -> None:
-        """Wait until an actor serves. Raises what prevented it, `ActorStopped` when it has ended."""
+        """Wait until an actor serves, or serves again. Raises what prevented it, `ActorStopped` when it has ended."""
         host = ref._host
         if host is None:
             raise ActorStopped(ref.path, ref.exit)
@@ -215,15 +215,20 @@ class Runtime:
 
     async def _close(self, grace: float) -> None:
         """Four steps: close and drain, cancel what is left after the grace, let it say its last words, cut."""
+        error: Exception | None = None
         with trio.CancelScope(shield=True, deadline=trio.current_time() + grace):
             try:
                 await self.closing()
+            except Exception as caught:
+                error = caught
             finally:
                 self.root.stop()
             await self.root.stopped()
         with trio.CancelScope(shield=True, deadline=trio.current_time() + UNWIND):
             self.root.cancel("the runtime's grace ran out")
             await self.root.stopped()
+        if error is not None:
+            raise error
 
 
 @asynccontextmanager
@@ -271,9 +276,11 @@ async def open_runtime(
                 raise
             finally:
                 _current.set(outer)
-                await runtime._close(grace)
-                runtime.recorder.closed()
-                services.cancel("the runtime has ended")
+                try:
+                    await runtime._close(grace)
+                    runtime.recorder.closed()
+                finally:
+                    services.cancel("the runtime has ended")
     except BaseExceptionGroup as group:
         lone = _lone_member(group, bodily)
         if lone is group:

@@ -11,20 +11,24 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
 from zcp_actors.actors.actor import BATCH
-from zcp_actors.actors.ending import end_hosted
+from zcp_actors.actors.ending import end_hosted, end_hosted_now
 from zcp_actors.actors.exit import Exit
 from zcp_actors.actors.host import Host, log
 from zcp_actors.actors.mailbox import Envelope, Mailbox
-from zcp_actors.actors.reply import Reply, Turn, askers, begin_turns, checkpoint
+from zcp_actors.actors.reply import Announcement, Reply, Turn, askers, begin_turns, checkpoint
 from zcp_actors.actors.strategy import Restart
 from zcp_actors.errors import ActorStopped, AskCycle, AskTimeout, MailboxFull
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from zcp_actors.actors.actor import Actor
     from zcp_actors.actors.ref import Ref
     from zcp_actors.actors.strategy import Child
@@ -49,6 +53,7 @@ class Seat(Host):
         "_fate",
         "_idle",
         "_owner",
+        "_patience",
         "_state",
         "_turn",
         "accepting",
@@ -67,6 +72,7 @@ class Seat(Host):
         "scope",
         "started",
         "timers",
+        "watched",
     )
 
     actor: Actor[Any]
@@ -87,14 +93,16 @@ class Seat(Host):
         """Somebody waits for it to begin, whatever becomes of it then, and raises what prevented it."""
         self.restarts = 0
         self.last_exit: Exit | None = None
+        self.started: Reply[None] = Announcement()
+        """Answered when this incarnation, or the next where there is none, has begun; failed with what prevented it."""
+        self._patience: Timer | None = None
+        """What interrupts it if it takes too long to stop."""
         self._reset()
 
     def _reset(self) -> None:
         self.scope = trio.CancelScope()
         self.gone = trio.Event()
         """Set when the present incarnation is."""
-        self.started: Reply[None] = Reply()
-        """Answered when it has begun; failed with what prevented it."""
         self.leaving: Exit | None = None
         """Set to end this incarnation after the present message; the mail waits for the next one."""
         self.mailbox.control.clear()
@@ -102,6 +110,8 @@ class Seat(Host):
         """Cells and jobs may be added: also while the mail is drained, which may need them."""
         self.handling: Envelope | None = None
         self.timers: dict[object, Timer] = {}
+        self.watched: dict[object, Ref[Any]] = {}
+        """Those whose end this incarnation is still to hear of."""
         self._turn: Turn | None = None
         self._idle: trio.Event | None = None
 
@@ -130,12 +140,23 @@ class Seat(Host):
         finally:
             self._move("stopping")
             self.accepting = False
-            for timer in self.timers.values():
-                timer.disarm()
+            self._forget_the_time()
             try:
                 await self._speak_last(exit)
             finally:
                 self._incarnation_ended(exit)
+
+    def _forget_the_time(self) -> None:
+        for timer in self.timers.values():
+            timer.disarm()
+        self._wait_no_more()
+        for token, ref in self.watched.items():
+            ref._unwatch(token)
+        self.watched.clear()
+
+    def _wait_no_more(self) -> None:
+        if self._patience is not None:
+            self._patience.disarm()
 
     async def _act(self) -> None:
         self._turn = begin_turns(self.me)
@@ -170,12 +191,21 @@ class Seat(Host):
         return self.leaving or _STOPPED
 
     async def _speak_last(self, exit: Exit) -> None:
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self.actor.last_words):
+        if (self._jobs or self._children) and not await self._within_last_words(self._end_hosted, exit):
+            end_hosted_now(self, exit)
+        await self._within_last_words(self.actor.on_stop, exit)
+
+    async def _within_last_words(self, act: Callable[[Exit], Awaitable[None]], exit: Exit) -> bool:
+        seconds = self.actor.last_words
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + seconds) as scope:
             try:
-                await self._end_hosted(exit)
-                await self.actor.on_stop(exit)
+                await act(exit)
             except Exception:
                 log.exception("last words of %s failed", self.me.path)
+        if scope.cancelled_caught:
+            what = "on_stop" if act == self.actor.on_stop else "the end of what it hosts"
+            log.warning("%s: %s took more than the %g s of last_words, and was cut", self.me.path, what, seconds)
+        return not scope.cancelled_caught
 
     async def _end_hosted(self, exit: Exit) -> None:
         await end_hosted(self, exit)
@@ -203,22 +233,30 @@ class Seat(Host):
 
     def _incarnation_ended(self, exit: Exit) -> None:
         self.last_exit = exit
-        unbegun = exit.error if isinstance(exit.error, Exception) else ActorStopped(self.me.path, exit)
-        self.started.fail(unbegun)
+        self._not_begun(exit)
         self._default(exit)
         self._owner.incarnation_ended(self, exit)
         self.gone.set()
+
+    def _not_begun(self, exit: Exit) -> None:
+        self.started.fail(exit.error if isinstance(exit.error, Exception) else ActorStopped(self.me.path, exit))
+
+    async def _past(self) -> None:
+        await self.gone.wait()
 
     def end(self, exit: Exit) -> None:
         """The last incarnation is over: settle what is left and publish the end, in one step."""
         for envelope in self.mailbox.drain():
             self._undeliverable(envelope, exit)
-        self.started.fail(ActorStopped(self.me.path, exit))
+        self._wait_no_more()
+        self._not_begun(exit)
         self._move("ended", exit=exit)
         self._bury(exit)
 
-    def waiting_for_restart(self) -> None:
-        """The incarnation is over and another will follow."""
+    def waiting_for_restart(self, exit: Exit) -> None:
+        """The incarnation is over, or could not be made, and another will follow."""
+        self._not_begun(exit)
+        self.started = Announcement()
         self._move("restarting")
 
     def _move(self, state: str, **facts: Any) -> None:
@@ -326,13 +364,15 @@ class Seat(Host):
 
     def watch(self, ref: Ref[Any], message: Any) -> None:
         """See `Actor.watch`."""
-        gone = self.gone
+        token, watched = object(), self.watched
 
         def notice(_: Exit) -> None:
-            if self.gone is gone and not gone.is_set():
+            if watched.pop(token, None) is not None:
                 self.mailbox.post_control(Envelope(message, trio.current_time()))
 
-        ref._watch(object(), notice)
+        if self.accepting:
+            watched[token] = ref
+            ref._watch(token, notice)
 
     # What a reference asks for
     def _status(self) -> str:
@@ -385,6 +425,8 @@ class Seat(Host):
     def _stop(self, exit: Exit) -> None:
         if self.me.exit is not None:
             return
+        if self._fate is None and exit.kind == "stopped" and self.grace < math.inf:
+            self._patience = self.me._runtime.timers.after(self.grace, partial(self._cancel, "grace ran out"))
         self._fate = self._fate or exit
         self._refuse_mail()
 
@@ -395,6 +437,7 @@ class Seat(Host):
         self.actor._hurry(reason)
 
     def _refuse_mail(self) -> None:
+        """Both ways to ask it to end come here; if it waits for its next incarnation, it ends now."""
         self.mailbox.close()
         if self._state == "running":
             self._move("stopping")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from zcp_actors.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,18 +50,29 @@ class Restart(enum.Enum):
         )
 
 
+def _whole(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, int) or value < 0:
+        raise UsageError(f"{attribute.name} is how often, a whole number from 0; got {value!r}")
+
+
+def _not_negative(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, int | float) or not value >= 0:
+        raise UsageError(f"{attribute.name} is in seconds, from 0; got {value!r}")
+
+
 @attrs.frozen
 class Limit:
     """At most `restarts` in any `within` seconds. Before each, wait `backoff` seconds, doubled up to `backoff_max`.
 
     The wait is multiplied by a random number from 0.5 to 1.0, so that many clients of one dead peer do not return
     in step. The defaults are Elixir's: three in five seconds catches a child that cannot live, and forgives a burst.
+    A restart exactly `within` seconds ago still counts. Raises `UsageError` for what is negative.
     """
 
-    restarts: int = 3
-    within: float = 5.0
-    backoff: float = 0.1
-    backoff_max: float = 5.0
+    restarts: int = attrs.field(default=3, validator=_whole)
+    within: float = attrs.field(default=5.0, validator=_not_negative)
+    backoff: float = attrs.field(default=0.1, validator=_not_negative)
+    backoff_max: float = attrs.field(default=5.0, validator=_not_negative)
 
     def delay(self, attempt: int, chance: float) -> float:
         """Seconds to wait before restart number `attempt` (from 1) of a burst; `chance` is from 0.0 to 1.0."""
@@ -92,4 +105,4 @@ class Child:
     make: Callable[[], Actor[Any]]
     restart: Restart = attrs.field(default=Restart.ON_FAILURE, kw_only=True)
     grace: float | None = attrs.field(default=None, kw_only=True)
-    """Seconds between being asked to stop and being cancelled; None takes the actor's own `grace`."""
+    """Seconds between being asked to stop, by whomever, and being cancelled; None takes the actor's own `grace`."""

@@ -8,6 +8,7 @@ loop and is never blind; waiting (back-off, grace) is left to timers and to task
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from functools import partial
@@ -57,6 +58,7 @@ class Supervisor(Actor[M]):
     _declared: Sequence[Child] = ()
     _nursery: trio.Nursery | None = None
     _patience: trio.CancelScope | None = None
+    _ending = False
 
     def __init__(self, children: Iterable[Child] = ()) -> None:
         self._declared = tuple(children)
@@ -98,7 +100,7 @@ class Supervisor(Actor[M]):
     @property
     def ready(self) -> bool:
         """Its nursery is open: children can be started."""
-        return self._nursery is not None
+        return self._nursery is not None and not self._ending
 
     def _admit(self, child: Child) -> Seat:
         if self._nursery is None:
@@ -118,12 +120,17 @@ class Supervisor(Actor[M]):
     async def _live(self, seat: Seat) -> None:
         self._prepare()
         error: Exception | None = None
-        async with trio.open_nursery() as self._nursery:
-            try:
-                await super()._live(seat)
-            except Exception as caught:
-                error = caught
-            await self._end_children()
+        try:
+            async with trio.open_nursery() as self._nursery:
+                try:
+                    await super()._live(seat)
+                except Exception as caught:
+                    error = caught
+                await self._end_children()
+        finally:
+            # Where all was cut, a child may have failed meanwhile, and wait for a restart that cannot come.
+            self._ending = True
+            self._bury_waiting()
         if (error := self._failure or error) is not None:
             raise error
 
@@ -147,7 +154,7 @@ class Supervisor(Actor[M]):
         if self._ending or seat.fate is not None or seat.awaited:
             self._bury(seat, exit)
         elif seat in self._regroup.leaving:
-            seat.waiting_for_restart()
+            seat.waiting_for_restart(exit)
         elif not seat.restart.wants(exit):
             self._bury(seat, exit)
         else:
@@ -161,17 +168,19 @@ class Supervisor(Actor[M]):
         seat.end(exit)
 
     def _again(self, seat: Seat, exit: Exit) -> None:
-        attempt = 1 if exit.kind == "normal" else self._budget.spend(trio.current_time())
+        free = exit.kind == "normal" or self._regroup.covers(seat)
+        attempt = 1 if free else self._budget.spend(trio.current_time())
         if attempt is None:
             self._give_up(seat, exit)
             return
         delay = self.limit.delay(attempt, self.jitter())
         seat.restarts += 1
-        seat.waiting_for_restart()
+        seat.waiting_for_restart(exit)
         strategy, kind = self.strategy.name.lower(), seat.actor.kind
         facts = {"kind": kind, "strategy": strategy, "incarnation": seat.restarts}
         self.runtime.recorder.restart(seat.me.path, exit, delay, attempt, **facts)
-        log.warning("%s ended (%s), restart %d in %.2f s", seat.me.path, exit, attempt, delay, exc_info=exit.error)
+        level = logging.DEBUG if exit.kind == "normal" else logging.WARNING
+        log.log(level, "%s ended (%s), restart %d in %.2f s", seat.me.path, exit, attempt, delay, exc_info=exit.error)
         if self.strategy is Strategy.ONE_FOR_ONE:
             self._retries[seat] = self.runtime.timers.after(delay, partial(self._retry, seat))
         else:
@@ -224,8 +233,7 @@ class Supervisor(Actor[M]):
         self.seat._move("stopping")
         self.seat.accepting = False
         self._regroup.scope.cancel("supervisor ended")
-        for seat in [each for each in self._seats() if each._status() == "restarting"]:
-            self._bury(seat, seat.last_exit or _STOPPED)
+        self._bury_waiting()
         fate, patience = self.seat.fate, self._patience
         exit = fate if fate is not None and fate.kind == "cancelled" else _STOPPED
         assert patience is not None
@@ -238,6 +246,11 @@ class Supervisor(Actor[M]):
         # Patience may have run out at any point of that, so all of it once more, without waiting.
         await self._cut((self.seat.fate or exit).reason)
         await self.seat._end_hosted(self.seat.fate or exit)
+
+    def _bury_waiting(self) -> None:
+        for seat in self._seats():
+            if seat._status() == "restarting":
+                self._bury(seat, seat.last_exit or _STOPPED)
 
     def _seats(self) -> list[Seat]:
         """Seats below this one, last started first."""

@@ -75,6 +75,7 @@ class Trace:
         while not self._records:
             if self._closed:
                 raise StopAsyncIteration
-            self._news = trio.Event()
+            if self._news.is_set():
+                self._news = trio.Event()
             await self._news.wait()
         return self._records.popleft()
