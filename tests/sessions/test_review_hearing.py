@@ -6,15 +6,17 @@ Source: DESIGN.md 5, "everything that can grow has a number"; MCP 2026-07-28, ba
 
 from __future__ import annotations
 
+import attrs
 import pytest
 import trio
 import trio.testing
 
 from zcp_actors import Context, FastZCP, memory_client, open_runtime
-from zcp_actors.errors import Overloaded, RPCError
+from zcp_actors.errors import CapabilityMissing, MethodNotFound, Overloaded, RPCError
 from zcp_actors.protocol import stateless_server
 from zcp_actors.sessions import notices
 from zcp_actors.wire import Notification
+from zcp_actors.wire.meta_keys import SUBSCRIPTION_ID
 
 V2025, V2026 = "2025-11-25", "2026-07-28"
 
@@ -152,3 +154,54 @@ async def test_acknowledgements_out_of_order_belong_to_their_own_streams(autojum
         await trio.testing.wait_all_tasks_blocked()
         assert late
         assert [change.uri for change in heard] == ["demo://a"]
+
+
+@pytest.mark.parametrize(("era", "refusal"), [(V2025, MethodNotFound("").code), (V2026, CapabilityMissing("").code)])
+async def test_a_server_without_resources_agrees_to_tell_of_none(era, refusal, autojump_clock):
+    """Not a silence that looks like agreement."""
+    async with open_runtime(), memory_client(FastZCP("bare"), era=era) as client:
+        for _ in range(2):
+            with pytest.raises(RPCError) as caught:
+                await client.subscribe_resource("demo://a")
+            assert caught.value.code == refusal
+        assert (client._listener.uris, client._listener._stream) == ({}, None)
+
+
+@pytest.mark.hostile
+async def test_a_resource_that_the_server_leaves_out_is_refused_and_the_others_are_followed_on(
+    autojump_clock, monkeypatch
+):
+    """MCP 2026-07-28, subscriptions/listen: the acknowledgement names the subset that the server honours."""
+    heard, served = [], app()
+    agree = stateless_server.StatelessServer._agreed
+
+    def but_b(self, asked, task_ids):
+        agreed = agree(self, asked, task_ids)
+        uris = [uri for uri in agreed.resource_subscriptions or () if uri != "demo://b"]
+        return attrs.evolve(agreed, resource_subscriptions=uris or None)
+
+    monkeypatch.setattr(stateless_server.StatelessServer, "_agreed", but_b)
+    async with open_runtime(), memory_client(served, changed_handler=lambda each: heard.append(each.uri)) as client:
+        await client.subscribe_resource("demo://a")
+        with pytest.raises(CapabilityMissing, match="does not tell of updates of 'demo://b'"):
+            await client.subscribe_resource("demo://b")
+        await client.subscribe_resource("demo://c")
+        for uri in ("demo://a", "demo://b", "demo://c"):
+            served.resource_updated(uri)
+        await trio.testing.wait_all_tasks_blocked()
+    assert heard == ["demo://a", "demo://c"]
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("era", [V2025, V2026])
+async def test_an_update_below_what_is_followed_is_heard_under_its_own_name(era, autojump_clock):
+    """Source: ResourceUpdatedNotificationParams.uri: "This might be a sub-resource"."""
+    heard, told = [], lambda change: heard.append(change.uri)
+    async with open_runtime(), memory_client(app(), era=era, changed_handler=told) as client:
+        await client.subscribe_resource("demo://a")
+        session, stream = client._session, client._listener._stream
+        meta = {} if stream is None else {"_meta": {SUBSCRIPTION_ID: stream.id}}
+        for uri in ("demo://a/part", "demo://ab", "demo://b", "demo://a"):
+            session.feed(Notification("notifications/resources/updated", {"uri": uri, **meta}))
+        await trio.testing.wait_all_tasks_blocked()
+    assert heard == ["demo://a/part", "demo://a"]

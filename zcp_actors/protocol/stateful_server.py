@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from zcp_actors.errors import INVALID_REQUEST, InvalidParams, InvalidResult, Overloaded, RPCError
+from zcp_actors.errors import INVALID_REQUEST, InvalidParams, InvalidResult, MethodNotFound, Overloaded, RPCError
 from zcp_actors.protocol import stateful_tasks
 from zcp_actors.protocol.effects import Answer, Cancel, Effect, Send, Start, Suspend
 from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Asker, Phase, Served, Server, changes, recordable
@@ -107,6 +107,8 @@ class StatefulServer(Server):
         return self._done(request)
 
     def _subscribe(self, request: Request, params: Any) -> list[Effect]:
+        if self.profile.capabilities().resources is None:
+            raise MethodNotFound(request.method)
         if len(self.subscriptions) >= MAX_SUBSCRIPTIONS and params.uri not in self.subscriptions:
             raise Overloaded(f"this session already subscribes to {MAX_SUBSCRIPTIONS} resources; unsubscribe from some")
         self.subscriptions[params.uri] = None

@@ -17,6 +17,7 @@ import trio
 
 from zcp_actors.actors import Job, Reply
 from zcp_actors.errors import (
+    CapabilityMissing,
     ConnectionLost,
     RequestCancelled,
     RequestTimeout,
@@ -55,13 +56,16 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 30.0
 """Seconds before a broken listen stream is opened again; doubled each time, so that a server which always ends it is
 asked twice a minute."""
 
+NEEDED = {"resources": {"subscribe": True}}
+"""What a server declares that tells of updates."""
+
 KINDS = {f"notifications/{kind}/list_changed": kind for kind in ("tools", "prompts", "resources")}
 
 
 class Stream(Job):
     """One listen stream: open until it is replaced, the session ends, or the connection does."""
 
-    __slots__ = ("acknowledged", "gap", "id", "listener", "losses", "number", "params", "tasks")
+    __slots__ = ("acknowledged", "gap", "id", "listener", "losses", "number", "params", "tasks", "uris")
 
     def __init__(self, listener: Listener, wanted: SubscriptionFilter, number: int) -> None:
         self.listener, self.number = listener, number
@@ -74,6 +78,8 @@ class Stream(Job):
         """The subscription's id at the server, from its acknowledgement."""
         self.tasks: frozenset[str] = frozenset()
         """The tasks that the server agreed to tell of."""
+        self.uris: frozenset[str] = frozenset()
+        """The resources that it agreed to tell of."""
 
     @property
     def name(self) -> str:
@@ -211,6 +217,14 @@ class Listener:
             except BaseException:
                 self.uris.pop(uri, None)
                 raise
+            if self._stateless and not self._agreed(uri):
+                del self.uris[uri]
+                await self._replace()
+                raise CapabilityMissing(f"{self.session.name} does not tell of updates of {uri!r:.200}", NEEDED)
+
+    def _agreed(self, uri: str) -> bool:
+        """The server acknowledged this resource, or as many as it was asked for: it may spell one in another way."""
+        return self._stream is not None and (uri in self._stream.uris or len(self._stream.uris) >= len(self.uris))
 
     async def unsubscribe(self, uri: str) -> None:
         """Hear no more of this resource."""
@@ -307,7 +321,7 @@ class Listener:
         if method == "notifications/subscriptions/acknowledged":
             self._acknowledged(subscription_id(params), params)
         elif method == "notifications/resources/updated":
-            if params.uri in self.uris and self._current(params):
+            if self._follows(params.uri) and self._current(params):
                 self._tell(Changed("resources", params.uri))
         elif method in KINDS and self._current(params):
             self._tell(Changed(KINDS[method]))
@@ -320,6 +334,7 @@ class Listener:
                 told = self._stream.tasks if self._stream is not None else frozenset()
                 self._stands(stream, id)
                 stream.tasks = frozenset(params.notifications.task_ids or ())
+                stream.uris = frozenset(params.notifications.resource_subscriptions or ())
                 self.session.tasks.ask_again(stream.tasks - told)
 
     def _stands(self, stream: Stream, id: Any) -> None:
@@ -347,6 +362,10 @@ class Listener:
         tasks, stream.tasks = stream.tasks, frozenset()
         if stream is self._stream:
             self.session.tasks.ask_again(tasks)
+
+    def _follows(self, uri: str) -> bool:
+        """It may be a sub-resource of what is followed. Source: ResourceUpdatedNotificationParams of either revision."""
+        return uri in self.uris or any(uri.startswith(f"{each.rstrip('/')}/") for each in self.uris)
 
     def _current(self, params: Any) -> bool:
         """In the overlap of two streams, only one of them counts."""

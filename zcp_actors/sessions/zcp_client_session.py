@@ -72,7 +72,11 @@ class ZCPClientSession(ToolMethods):
         return await self._ask("resources/read", ReadResourceRequestParams(uri=found))  # type: ignore[no-any-return]
 
     async def subscribe_resource(self, uri: str) -> None:
-        """Hear of updates of this resource, by `changed_handler`. Returns when the server has agreed."""
+        """Hear of updates of this resource, or below it, by `changed_handler`. Returns when the server has agreed.
+
+        Raises `RPCError` when it does not: `MethodNotFound`, or `CapabilityMissing` where it just leaves the resource
+        out.
+        """
         await self._open_session().ready()
         assert self._listener is not None
         await self._listener.subscribe(uri)
