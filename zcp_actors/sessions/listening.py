@@ -364,7 +364,7 @@ class Listener:
             self.session.tasks.ask_again(tasks)
 
     def _follows(self, uri: str) -> bool:
-        """It may be a sub-resource of what is followed. Source: ResourceUpdatedNotificationParams of either revision."""
+        """It may be a sub-resource of what is followed. Source: ResourceUpdatedNotificationParams, both revisions."""
         return uri in self.uris or any(uri.startswith(f"{each.rstrip('/')}/") for each in self.uris)
 
     def _current(self, params: Any) -> bool:
