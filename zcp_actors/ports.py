@@ -36,7 +36,8 @@ class Connection(Protocol):
     transport: str
     """The conventional name: "memory", "pipe", "tcp".
 
-    A connection may have `facts` besides, for recorders: `transport`, and `protocol`, `address` and `port` where known.
+    A connection may have `facts` besides, for recorders: `transport`, and `protocol`, `address`, `port` and `session`
+    where known.
     """
     dialect: Any
     """The `Dialect` agreed on; set by the session, None until then."""
@@ -247,10 +248,10 @@ class Recorder(Protocol):
         "call" (one request of the peer, or one question that came inside a result), "question" (the wait for an
         answer), "following" (the wait for a task of the peer's), "opening" (the way to a peer).
         It is a part of `under`, or of what the running task is part of; a `notifications/cancelled` has what it takes
-        back as `under`, and belongs where that does. A "call" has the peer's `meta`, and says by
-        `transport` and `principal` who the peer is: a recorder does not believe everybody. One that goes on where
-        another request ended has that one's `mark` as `after`, and as `waited` what was asked in between: the
-        questions by key, each with its method and the action of its answer.
+        back as `under`, and belongs where that does. A "call" has the peer's `meta`, and says by `transport` and
+        `principal` who the peer is: a recorder does not believe everybody; `outbound` says that this side opened the
+        way. One that goes on where another request ended has that one's `mark` as `after`, and as `waited` what was
+        asked in between: the questions by key, each with its method and the action of its answer.
         """
 
     def following(self, subject: str, path: str) -> Span | None:

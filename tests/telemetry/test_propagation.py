@@ -200,6 +200,36 @@ async def test_an_untrusted_caller_is_linked_to_and_is_no_parent(era):
 
 
 @both_eras
+async def test_requests_in_both_directions_say_who_asked_and_in_which_session(era):
+    """Of the older revision: the newer one has no sessions. The port of a client would be another for each request."""
+    server, client = Recorded(trust=True), Recorded(trust=True)
+    with trio.fail_after(GUARD):
+        async with (
+            open_runtime(recorder=server.telemetry) as serving,
+            over_http(serving, None) as client_of,
+            open_runtime(recorder=client.telemetry),
+            client_of(era=era, sampling_handler=lambda _: "short") as asking,
+        ):
+            with client.tracer.start_as_current_span("agent step"):
+                await asking.call_tool("draft")
+
+    asked, question = client.named("tools/call draft")[-1], client.one("sampling/createMessage")
+    served = server.named("tools/call draft")[-1]
+    ids = {span.attributes.get("mcp.session.id") for span in (asked, question, served)}
+    assert len(ids) == 1
+    assert (ids == {None}) == (era == STATELESS)
+    assert (asked.attributes["server.address"], asked.kind.name) == ("127.0.0.1", "CLIENT")
+    assert "client.address" not in asked.attributes
+    assert (question.attributes["client.address"], question.kind.name) == ("127.0.0.1", "SERVER")
+    assert "server.address" not in question.attributes
+    # What is current where an answer is read is ours, and nothing of the transport.
+    assert links(question) == {}
+    (point,) = client.metric("mcp.client.session.duration")
+    assert point[:3] == (era, "http", "tcp")
+    assert asked.attributes["server.port"] in point
+
+
+@both_eras
 async def test_a_cancelled_call_of_an_untrusted_caller_is_seen_in_jaeger(era):
     server, client = Recorded(), Recorded()
     with trio.fail_after(GUARD):

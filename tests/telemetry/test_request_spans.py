@@ -159,9 +159,10 @@ async def test_a_suspended_call_is_one_trace_with_its_waits_between_the_rounds(a
         {"continues": rounds[0].context.span_id},
         {"continues": rounds[1].context.span_id},
     ]
-    for name, duration in (("sampling/createMessage", 10.0), ("elicitation/create", 60.0)):
+    for name, duration, number in (("sampling/createMessage", 10.0, 1), ("elicitation/create", 60.0, 2)):
         waited = recorded.one(f"wait_for {name}")
         assert seconds(waited) == duration
+        assert links(waited) == {"answered_by": rounds[number].context.span_id}
         assert waited.attributes["zcp.retroactive"] is True
 
 
@@ -375,7 +376,10 @@ async def test_the_opening_of_a_session_is_short_and_holds_the_handshake(autojum
         assert recorded.tree() == ["session.open", "  initialize CLIENT", "    initialize SERVER"]
         await trio.sleep(1000)
 
-    assert seconds(recorded.one("session.open")) == seconds(recorded.one("session.close")) == 0.0
+    opening, closing = recorded.one("session.open"), recorded.one("session.close")
+    assert seconds(opening) == seconds(closing) == 0.0
+    assert links(closing) == {"opened_by": opening.context.span_id}
+    assert closing.attributes["zcp.close.reason"] == "closed"
 
 
 async def test_no_content_is_shown_unless_asked_for(autojump_clock):

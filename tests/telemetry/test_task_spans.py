@@ -213,6 +213,19 @@ async def test_a_cancelled_task_links_to_the_request_that_cancelled_it(era, auto
 
 
 @both_eras
+async def test_a_task_that_nobody_follows_any_more_is_no_failure_of_who_did(era, autojump_clock):
+    recorded = Recorded()
+    async with open_runtime(recorder=recorded.telemetry), memory_client(app, era=era) as client:
+        await client.list_tools()
+        await client.call_tool_as_task("slow")
+        await trio.sleep(5)
+
+    followed = recorded.one("wait_for task slow")
+    assert (followed.attributes["error.type"], followed.status.status_code.name) == ("cancelled", "UNSET")
+    assert followed.attributes["zcp.cancel.reason"] == "session"
+
+
+@both_eras
 async def test_a_tool_that_fails_as_a_task_is_an_error(era, autojump_clock):
     recorded = Recorded()
     await called(recorded, era, "broken")
@@ -312,7 +325,7 @@ async def test_metrics_say_how_many_tasks_are_in_which_status_while_they_are(aut
             await handle.result()
         assert active == {("slow", "working"): 1}
         assert recorded.metric("zcp.task.active") == {("slow", "working"): 0}
-        count, total = recorded.metric("zcp.task.state.duration")["slow", "working"]
+        count, total = recorded.metric("zcp.task.state.duration")["cancelled", "slow", "working"]
         assert (count, round(total, 3)) == (1, 20.0)
         assert recorded.metric("zcp.cancellations")["requestor", "task"] == 1
 

@@ -236,7 +236,7 @@ class ClientSpans:
         asking: Asking | None = getattr(question.sent.slot, "spans", None) if question.sent is not None else None
         if asking is not None and self._legs.get(asking.id) is asking:
             self.paused(asking)
-        facts |= {"meta": meta_of(question.params), **way_facts(self._session.connection)}
+        facts |= {"meta": meta_of(question.params), "outbound": True, **way_facts(self._session.connection)}
         return self._recorder.begin("call", path, under=None if asking is None else asking.outer, **facts)
 
     def received(self, message: Any) -> None:
@@ -244,7 +244,7 @@ class ClientSpans:
         if isinstance(message, Request):
             # In the newer era a server may not ask, and is not answered.
             if message.method not in QUESTIONS and not isinstance(self._session.automaton, StatelessClient):
-                facts = self._facts(message.id, message.method, message.params)
+                facts = {**self._facts(message.id, message.method, message.params), "outbound": True}
                 self._served.setdefault(message.id, []).append(self._recorder.begin("call", self._path, **facts))
         elif isinstance(message, Notification) and message.method == CANCELLED:
             self._taken_back(message)
@@ -259,6 +259,7 @@ class ClientSpans:
         span = None if question is None else self._questions.get(question.number)
         if question is not None and span is not None:
             facts = {"method": CANCELLED, "version": self._version, **way_facts(self._session.connection)}
+            facts["outbound"] = True
             canceller = self._recorder.begin(
                 "call", f"{self._path}/{CANCELLED}", under=span, meta=meta_of(message.params), **facts
             )

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from zcp_actors.errors import INVALID_PARAMS, InvalidResult, Overloaded, RequestCancelled, RPCError, ZCPError
+from zcp_actors.errors import (
+    INVALID_PARAMS,
+    InvalidResult,
+    Overloaded,
+    RequestCancelled,
+    RPCError,
+    SessionClosed,
+    ZCPError,
+)
 from zcp_actors.sessions.followed_task import LOWEST_POLL, NOTHING, FollowedTask
 from zcp_actors.sessions.kept_handles import forget
 from zcp_actors.sessions.task_following import Cancelling, Fetching, Following, Updating
@@ -156,14 +164,15 @@ class TaskWatch:
         if task.timer is not None:
             task.timer.disarm()
 
-    def _remove(self, task: FollowedTask) -> None:
+    def _remove(self, task: FollowedTask, error: ZCPError | None = None) -> None:
         if self.tasks.get(task.id) is task:
             del self.tasks[task.id]
-            self._not_live(task)
+            self._not_live(task, error)
 
-    def _not_live(self, task: FollowedTask) -> None:
+    def _not_live(self, task: FollowedTask, error: ZCPError | None = None) -> None:
         if task.span is not None:
-            task.span.end("lost" if not task.view.ended else task.view.status, status=task.view.status)
+            outcome, facts = _left(task, error)
+            task.span.end(outcome, status=task.view.status, **facts)
         if self.session.automaton is not None:
             self.session.automaton.task_ended(task.id)
         if self.live.pop(task.id, self) is None and not self.live:
@@ -194,7 +203,7 @@ class TaskWatch:
             if task.timer is not None:
                 task.timer.disarm()
             task.lose(error)
-            self._not_live(task)
+            self._not_live(task, error)
         self.tasks.clear()
         self.live.clear()
 
@@ -373,7 +382,7 @@ class TaskWatch:
         """It can be followed no more."""
         self._withdraw(task, "the task is followed no more")
         task.lose(error)
-        self._remove(task)
+        self._remove(task, error)
         if task.fetching is not None:
             task.fetching.cancel("the task is followed no more")
 
@@ -391,3 +400,12 @@ class TaskWatch:
         """Let the server tell of the tasks that are followed, where it can."""
         if self.listener is not None:
             self.listener.retune()
+
+
+def _left(task: FollowedTask, error: ZCPError | None) -> tuple[str, dict[str, Any]]:
+    """How the following of a task ended, for a recorder: that nobody wants to know more is no failure."""
+    if task.view.ended:
+        return task.view.status, {}
+    if error is None or isinstance(error, SessionClosed):
+        return "cancelled", {"cancelled_for": "caller" if error is None else "session"}
+    return "lost", {"error": type(error).__name__}

@@ -39,6 +39,8 @@ ATTRIBUTES = {
     "protocol": names.PROTOCOL_NAME,
     "address": names.SERVER_ADDRESS,
     "port": names.SERVER_PORT,
+    "peer_address": names.CLIENT_ADDRESS,
+    "peer_port": names.CLIENT_PORT,
     "key": names.INPUT_KEY,
     "action": names.INPUT_ACTION,
     "mode": names.INPUT_MODE,

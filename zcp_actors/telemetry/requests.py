@@ -253,6 +253,8 @@ class Requests:
         """Begin one side of a request: the one that asks, or the one that answers a "call"."""
         drawing, asks = self._drawing, subject == "request"
         links: list[Link] = []
+        waited = facts.pop("waited", None) if facts else None
+        after = facts.get("after") if waited else None
         taken_back = under if method == names.CANCELLING else None
         around = inside(under) if taken_back is None else taken_back.beside
         if asks:
@@ -276,6 +278,8 @@ class Requests:
         began = drawing.clock.now()
         span = drawing.tracer.start_span(usual.name, parent, kind, attributes, links, began)
         at = span.get_span_context()
+        if waited:
+            self._draw_waits(after, waited, at)
         if asks:
             drawing.open_traces.opened(at)
         if type(span) is NonRecordingSpan and not drawing.metrics.live:
@@ -290,12 +294,12 @@ class Requests:
         """What a peer's request is part of, and what it is only linked to."""
         trust = self._drawing.trust
         trusted = transport in propagation.TRUSTED if trust is None else propagation.trusts(trust, transport, principal)
-        links = [] if transport == NO_WIRE else self._surroundings()
+        links = [] if transport == NO_WIRE or facts.pop("outbound", False) else self._surroundings()
+        if "address" in facts:
+            facts["peer_address"], facts["peer_port"] = facts.pop("address"), facts.pop("port", None)
         if not facts and trusted and said:
             return said, links
         after = facts.pop("after", None)
-        if waited := facts.pop("waited", None):
-            self._draw_waits(after, waited)
         parent = said
         if not trusted or after is not None or not said:
             parent, links = self._doubtful(said, around, after, links, trusted=trusted)
@@ -361,17 +365,15 @@ class Requests:
         self._waits[path] = waiting
         return waiting
 
-    def _draw_waits(self, mark: Any, waited: dict[str, tuple[str, str]]) -> None:
+    def _draw_waits(self, mark: Any, waited: dict[str, tuple[str, str]], answered_by: SpanContext) -> None:
         """Draw, after the fact, the waits between two rounds of a call: key -> (method, action)."""
-        if not waited:
-            return
         before = propagation.read_mark(mark)
         if before is None:
             return
         leg, asked = before
-        now = self._drawing.clock.now()
+        now, links = self._drawing.clock.now(), linked(answered_by, "answered_by")
         for key, (method, action) in waited.items():
             told = {names.INPUT_METHOD: method, **self._drawing.attributes({"key": key, "action": action})}
             told[names.RETROACTIVE] = True
-            self._drawing.drawn(f"wait_for {method}", propagation.remote(leg), asked, now, told)
+            self._drawing.drawn(f"wait_for {method}", propagation.remote(leg), asked, now, told, links=links)
             self._drawing.metrics.seconds("zcp.input_request.wait.duration", now - asked, answered(method, told))

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel
 
 from zcp_actors.telemetry import conventions as names
+from zcp_actors.telemetry.drawing import linked
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import SpanContext
+
     from zcp_actors.telemetry.drawing import Drawing
     from zcp_actors.telemetry.span import Followed
 
 STANDING = frozenset({"ready", "serving"})
+MEASURED = ("version", "protocol", "address", "port")
+"""Facts of a session that its duration has."""
 
 
 class Sessions:
@@ -26,6 +31,8 @@ class Sessions:
         self._drawing = drawing
         self._opening: dict[str, Followed] = {}
         self._since: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._openings: dict[str, SpanContext] = {}
+        """What opened those that are not closed, the last time."""
 
     def following(self, path: str) -> Followed | None:
         """The opening that is under way there."""
@@ -44,12 +51,20 @@ class Sessions:
             self._opened(path, "failed" if error else "cancelled", facts)
             self._stood(path, "client" if old == "ready" else "server", facts)
             if new == "closed" and old != "serving":
-                at = self._drawing.clock.now()
-                self._drawing.drawn("session.close", otel.Context(), at, at, told)
+                self._closed(path, told, error)
+
+    def _closed(self, path: str, told: dict[str, Any], error: str) -> None:
+        told[names.CLOSE_REASON] = "lost" if error else "closed"
+        if error:
+            told[names.ERROR_TYPE] = error
+        opening, at = self._openings.pop(path, None), self._drawing.clock.now()
+        links = [] if opening is None else linked(opening, "opened_by")
+        self._drawing.drawn("session.close", otel.Context(), at, at, told, links=links)
 
     def _opened(self, path: str, outcome: str, facts: dict[str, Any]) -> None:
         opening = self._opening.pop(path, None)
         if opening is not None:
+            self._openings[path] = opening.at
             opening.end(outcome, **facts)
 
     def _stood(self, path: str, side: str, facts: dict[str, Any]) -> None:
@@ -57,7 +72,7 @@ class Sessions:
         if since is None or facts.get("stateless"):
             return
         facts = {**first, **facts}
-        told = self._drawing.attributes({key: facts[key] for key in ("version", "protocol") if key in facts})
+        told = self._drawing.attributes({key: facts[key] for key in MEASURED if key in facts})
         if facts.get("transport") not in (None, "memory"):
             told[names.TRANSPORT] = facts["transport"]
         if facts.get("error"):

@@ -84,7 +84,7 @@ class Tasks:
                 self._end(task, new, facts, task.began)
             return
         now = max(self._drawing.clock.now(), task.since + 2 * GAP)
-        self._leave(task, now - GAP)
+        self._leave(task, now - GAP, error_of(new, facts))
         if new in OPEN:
             self._enter(task, old, new, now)
         else:
@@ -124,13 +124,14 @@ class Tasks:
         task.state = self._drawing.start(f"task.{new}", task.context, told, at=at, subject="task")
         self._drawing.metrics.tasks[self._key(task)] += 1
 
-    def _leave(self, task: Task, at: int) -> None:
+    def _leave(self, task: Task, at: int, error: str) -> None:
         if task.state is not None:
             task.state.ended = True
             task.state.span.end(at)
         metrics, key = self._drawing.metrics, self._key(task)
         metrics.tasks[key] -= 1
-        metrics.seconds("zcp.task.state.duration", at - task.since, dict(key))
+        told = {names.ERROR_TYPE: error} if error else {}
+        metrics.seconds("zcp.task.state.duration", at - task.since, metrics.bounded({**dict(key), **told}))
 
     def _end(self, task: Task, status: str, facts: dict[str, Any], at: int) -> None:
         told: dict[str, Any] = {}
@@ -140,11 +141,8 @@ class Tasks:
             told |= {names.TASK_STATUS: task.status, names.TASK_LEFT: True}
         if status == "cancelled":
             told |= self._cancelled(task, facts)
-        elif status == "failed" or facts.get("reports_error"):
-            kind = (
-                names.TOOL_ERROR if facts.get("reports_error") else str(facts.get("code") or facts.get("error") or "")
-            )
-            told[names.ERROR_TYPE] = kind or names.OTHER
+        elif error := error_of(status, facts):
+            told[names.ERROR_TYPE] = error
             task.span.set_status(StatusCode.ERROR, self._drawing.description({"message": facts.get("reason")}))
         if self._drawing.content and facts.get("reason"):
             told[names.TASK_REASON] = str(facts["reason"])
@@ -171,3 +169,12 @@ class Tasks:
         """The runtime ends: what has not ended is shown as far as it came."""
         for path, task in list(self._open.items()):
             self.moved(path, task.status, "left", {})
+
+
+def error_of(status: str, facts: dict[str, Any]) -> str:
+    """What ended a task that is in this status now; empty where that is none of the ways to fail."""
+    if status == "cancelled":
+        return names.CANCELLED
+    if facts.get("reports_error"):
+        return names.TOOL_ERROR
+    return str(facts.get("code") or facts.get("error") or names.OTHER) if status == "failed" else ""

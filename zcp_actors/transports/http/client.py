@@ -75,6 +75,10 @@ class Exchange:
 class Manner(Protocol):
     """How one era uses HTTP."""
 
+    @property
+    def id(self) -> str | None:
+        """What the server calls the session in which all of it goes on; None without one."""
+
     async def converse(self, exchange: Exchange) -> None:
         """Carry a request to its response. Raises `ZCPError` for this request alone."""
 
@@ -105,8 +109,7 @@ class HTTPChannel:
         self.client, self.url, self.max_message = client, url, max_message
         self.shown = shown(url)
         _, host, port = origin(url)
-        self.facts = {"transport": "tcp", "protocol": "http", "address": host, "port": port}
-        """What a recorder is told of this way."""
+        self._facts = {"transport": "tcp", "protocol": "http", "address": host, "port": port}
         self._nursery, self._manner_of, self._tap = nursery, manner_of, tap
         self._dialect: Any = None
         self.manner: Manner | None = None
@@ -128,6 +131,12 @@ class HTTPChannel:
         if dialect is not self._dialect:
             self._dialect = dialect
             self.manner = self._manner_of(self, dialect)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See `ports.Connection`."""
+        id = None if self.manner is None else self.manner.id
+        return self._facts if id is None else {**self._facts, "session": id}
 
     @property
     def session(self) -> ClientSession:

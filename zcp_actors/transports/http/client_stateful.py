@@ -85,6 +85,11 @@ class StatefulManner:
         self._renewing = trio.Lock()
         self._standing: trio.CancelScope | None = None
 
+    @property
+    def id(self) -> str | None:
+        """See `Manner`."""
+        return self._id
+
     def _headers(self, accept: str = f"{JSON}, {EVENT_STREAM}") -> dict[str, str | bytes]:
         headers: dict[str, str | bytes] = {"accept": accept}
         if self._id is not None:

@@ -37,6 +37,8 @@ log = logging.getLogger("zcp_actors.transports")
 class StatelessManner:
     """One request, one POST."""
 
+    id = None
+
     def __init__(self, channel: HTTPChannel) -> None:
         self._channel = channel
         self._version = channel.dialect.version

@@ -51,7 +51,6 @@ class SessionConnection:
     """The connection of one session: see `ports.Connection`."""
 
     transport = "tcp"
-    facts = {"transport": "tcp", "protocol": "http"}  # noqa: RUF012 - never written to
     full = False
 
     __slots__ = (
@@ -80,6 +79,11 @@ class SessionConnection:
         self.timer: Timer | None = None
         self.touched = trio.current_time()
         self._handed = 0
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See `ports.Connection`."""
+        return {"transport": "tcp", "protocol": "http", "session": self.id}
 
     # -------------------------------------------------------------------------------------------- from the session
     def post(self, message: Message, call: int | str | None = None) -> None:
