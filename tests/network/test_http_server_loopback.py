@@ -16,6 +16,7 @@ import mcp_types as types
 import pytest
 import trio
 import trio.testing
+from h11 import LocalProtocolError
 from mcp import Client
 from network.http_site import Gates, modern, site, stage
 
@@ -24,6 +25,7 @@ from zcp_actors.errors import StartFailed, UsageError
 from zcp_actors.sessions.state_keys import STATE_KEYS
 from zcp_actors.transports.http import serve
 from zcp_actors.transports.http.config import HTTPConfig
+from zcp_actors.transports.http.hypercorn_websocket import Attended
 from zcp_actors.transports.http.patience import PatientStream
 from zcp_actors.transports.http.serve import serve_http
 
@@ -192,6 +194,22 @@ async def test_an_upgrade_that_is_none_ends_its_connection_and_leaves_no_traceba
                     pass
 
     assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+async def test_a_response_that_crosses_one_to_bytes_that_are_no_http_is_nobody_s_error():
+    """hypercorn answers a malformed body itself; the application may have begun to."""
+
+    async def answer(*_):
+        await trio.lowlevel.checkpoint()
+        raise fault
+
+    fault: Exception = LocalProtocolError("can't handle event type Response when state=SEND_BODY")
+    attended = Attended(answer, PatientStream(None))
+    scope = {"type": "http", "http_version": "1.1"}
+    await attended(scope, None, None, None, None)
+    fault = KeyError("ours")
+    with pytest.raises(KeyError):
+        await attended(scope, None, None, None, None)
 
 
 async def test_a_head_that_does_not_come_is_not_waited_for(monkeypatch):

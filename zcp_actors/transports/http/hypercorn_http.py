@@ -1,7 +1,8 @@
 """
 What hypercorn does anew for every request of a connection, done once, or not at all.
 
-Owns the wait for the next request and the joining of a response's head with its body. Refuses to know the application.
+Owns the wait for the next request, the joining of a response's head with its body, and whose fault an exception of the
+protocol is. Refuses to know the application.
 The rule: a client sees the same bytes and the same deadlines as from hypercorn alone, in fewer pieces.
 Written against hypercorn 0.17 and 0.18. A later one without these parts does it in its own way.
 """
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from zcp_actors.transports.http.patience import PatientStream
+
+
+PROTOCOL_PARTS = frozenset({"h11", "h2", "hpack", "hyperframe", "wsproto", "binascii"})
+"""Whose exceptions tell of what a peer sent, where hypercorn does not answer it otherwise."""
+
+
+def is_of_the_peer(error: BaseException) -> bool:
+    """Bytes that are no HTTP are their sender's fault, and anybody can send them: they must not fill the log."""
+    return type(error).__module__.partition(".")[0] in PROTOCOL_PARTS
 
 
 class Idleness:

@@ -9,6 +9,7 @@ Written against hypercorn 0.17 and 0.18. A later one without these parts refuses
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from copy import copy
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer
 
-from zcp_actors.transports.http.hypercorn_http import joined
+from zcp_actors.transports.http.hypercorn_http import is_of_the_peer, joined
 from zcp_actors.transports.websocket import CLOSE_SECONDS, PING_SECONDS, PONG_SECONDS
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from zcp_actors.transports.http.app import HTTPApp
     from zcp_actors.transports.http.exchange import Receive
     from zcp_actors.transports.http.patience import PatientStream
+
+log = logging.getLogger("zcp_actors.http")
 
 LEFT = "websocket.disconnect"
 
@@ -42,7 +45,12 @@ class Attended(ASGIWrapper):
         if scope["type"] != "websocket":
             if scope["http_version"] != "2":  # there a head that waits for its body would wait for room for the body
                 send = joined(send, self._stream)
-            await super().__call__(scope, receive, send, *workers)
+            try:
+                await super().__call__(scope, receive, send, *workers)
+            except Exception as error:
+                if not is_of_the_peer(error):
+                    raise
+                log.debug("a response could not be sent", exc_info=True)
             return
         events = self._attend(receive, send.__self__)
         try:

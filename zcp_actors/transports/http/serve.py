@@ -39,9 +39,6 @@ HEAD_BYTES = 64 * 1024
 REQUESTS_PER_CONNECTION = 1_000_000_000
 """No limit: a client that stays costs nothing, one that is sent away costs a connection. Hypercorn wants a number."""
 
-PROTOCOL_PARTS = frozenset({"h11", "h2", "hpack", "hyperframe", "wsproto", "hypercorn", "binascii"})
-"""Whose exceptions tell of what a peer sent, where hypercorn does not answer it otherwise."""
-
 BACKLOG = 1024
 """Connections the system keeps for us while the loop is busy: a burst of every session's client at once."""
 
@@ -205,8 +202,9 @@ class _Server:
 
 
 def _log_end(group: BaseExceptionGroup[BaseException]) -> None:
-    """Bytes that are no HTTP are their sender's fault, and anybody can send them: they must not fill the log."""
-    ours = group.split(lambda error: type(error).__module__.partition(".")[0] in PROTOCOL_PARTS)[1]
+    from zcp_actors.transports.http.hypercorn_http import is_of_the_peer
+
+    ours = group.split(is_of_the_peer)[1]
     if ours is None:
         log.debug("a connection was ended by what came over it", exc_info=group)
     else:
