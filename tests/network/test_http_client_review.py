@@ -15,7 +15,7 @@ from opened import GUARD, OpenClient, text
 from scripted_http import Manners, scripted
 
 from zcp_actors import open_runtime, sse_client, streamable_http_client, websocket_client
-from zcp_actors.errors import StartFailed, UsageError
+from zcp_actors.errors import StartFailed, UnexpectedStatus, UsageError
 from zcp_actors.transports.http.client_address import identity
 from zcp_actors.transports.http.old_sse import MAX_EARLY
 
@@ -301,3 +301,46 @@ async def test_an_answer_that_is_no_upgrade_is_a_failed_start(answer):
             with pytest.raises(StartFailed, match="did not open a websocket"):
                 await websocket_client(served.url.replace("http:", "ws:")).__aenter__()
     assert [asked.path for asked in served.asked] == ["/mcp"]
+
+
+async def test_a_proxy_of_the_environment_is_used_and_told_of_without_its_credentials(monkeypatch):
+    asked = []
+
+    async def proxy(request, reply):
+        asked.append((request.path, request.headers.get("proxy-authorization")))
+        await reply.empty(407)
+
+    with trio.fail_after(GUARD):
+        async with scripted(proxy) as served, open_runtime():
+            monkeypatch.setenv("HTTP_PROXY", served.url.replace("://", "://user:SECRET@"))
+            with pytest.raises(UnexpectedStatus, match="407") as caught:
+                await streamable_http_client("http://backend.example/mcp").__aenter__()
+    assert asked == [("http://backend.example/mcp", "Basic dXNlcjpTRUNSRVQ=")]
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["gopher://user:SECRET@host:1", "http://user:SECRET@host:port"])
+@pytest.mark.parametrize("client", [streamable_http_client, sse_client])
+async def test_a_proxy_that_cannot_be_used_is_a_failed_start(client, proxy, monkeypatch):
+    """Whatever httpx raised for it came out, of a program that had never heard of the proxy."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    async with open_runtime():
+        with pytest.raises(StartFailed, match="NO_PROXY=backend.example") as caught:
+            await client("http://backend.example/mcp").__aenter__()
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("client", [streamable_http_client, sse_client, websocket_client])
+def test_what_a_debugger_shows_of_a_way_holds_no_credentials(client):
+    url = "ws://u:SECRET@host/ws?k=SECRET" if client is websocket_client else "http://u:SECRET@host/mcp?k=SECRET"
+    opened = client(url, headers={"authorization": "SECRET"})
+    assert "SECRET" not in f"{opened!r} {vars(opened)!r}"
+
+
+async def test_identity_is_no_packing_however_it_is_written():
+    class Shouting(Manners):
+        async def tools_call(self, asked, reply):
+            await reply.result({"content": [], "resultType": "complete"}, content_encoding="Identity")
+
+    async with OpenClient(Shouting()) as client:
+        assert (await client.call_tool("any")).content == []

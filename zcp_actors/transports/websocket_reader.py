@@ -1,7 +1,8 @@
 """
 The reading task of a websocket, kept going until its owner has left in good order.
 
-Owns that task's lifetime, and the error that an upgrade ends with. Refuses to know what is read.
+Owns that task's lifetime, the error that an upgrade ends with, and how much may come before it is done. Refuses to know
+what is read.
 The rule: a cancel from outside stops whoever uses the socket, never this task: the closing handshake needs it.
 """
 

@@ -59,8 +59,8 @@ def _checked(url: str) -> str:
 class WebsocketWay:
     """The way to a server behind a `ws` or `wss` URL."""
 
-    url: str = attrs.field(converter=_checked)
-    headers: Mapping[str, str] | None = attrs.field(default=None, converter=checked_headers)
+    url: str = attrs.field(converter=_checked, repr=shown)
+    headers: Mapping[str, str] | None = attrs.field(default=None, converter=checked_headers, repr=False)
     ssl_context: ssl.SSLContext | None = None
     """For `wss`; None takes the system's certificates."""
     max_message: int = MAX_BYTES

@@ -109,7 +109,7 @@ class Reply:
         return bytes(whole)
 
     def _refuse_packed(self) -> None:
-        packed = self.header("content-encoding")
+        packed = self.header("content-encoding").strip().lower()
         if packed not in ("", "identity"):
             raise ConnectionLost(f"{self.url} answers with content-encoding {packed!r}, which was not asked for")
 

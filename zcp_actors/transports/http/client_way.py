@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import attrs
 import trio
 
+from zcp_actors.errors import StartFailed, ZCPError
 from zcp_actors.protocol.dialect import Era
 from zcp_actors.transports.http.client import HTTPChannel
 from zcp_actors.transports.http.client_address import checked_headers, checked_url, identity, shown
@@ -40,12 +42,12 @@ def manner_of(channel: HTTPChannel, dialect: Any) -> Manner:
 class URLWay:
     """What every way over HTTP has: where to, with which client, and what of it is ours to close."""
 
-    url: str = attrs.field(converter=checked_url)
+    url: str = attrs.field(converter=checked_url, repr=shown)
     http_client: HTTPClient | None = None
     """Used, and not closed: it belongs to whoever made it. None: one is made for each opening."""
     make: Callable[..., HTTPClient] = make_http_client
-    headers: Mapping[str, str] | None = attrs.field(default=None, converter=checked_headers)
-    auth: Any = None
+    headers: Mapping[str, str] | None = attrs.field(default=None, converter=checked_headers, repr=False)
+    auth: Any = attrs.field(default=None, repr=False)
     max_message: int = MAX_BYTES
     tap: Tap | None = None
     at_once = False
@@ -63,13 +65,24 @@ class URLWay:
     @asynccontextmanager
     async def lent_client(self) -> AsyncIterator[HTTPClient]:
         """The HTTP client for one opening; one that was made for it is closed with the block, within a deadline."""
-        client = self.http_client or self.make(headers=self.headers, auth=self.auth)
+        client = self.http_client or self._made()
         try:
             yield client
         finally:
             if client is not self.http_client:
                 with trio.move_on_after(CLOSE_SECONDS, shield=True):
                     await client.aclose()
+
+    def _made(self) -> HTTPClient:
+        try:
+            return self.make(headers=self.headers, auth=self.auth)
+        except ZCPError:
+            raise
+        except Exception as error:
+            raise StartFailed(
+                f"no HTTP client could be made for {self.name}: {error} (if that is about a proxy, see HTTP_PROXY, "
+                f"HTTPS_PROXY and ALL_PROXY; NO_PROXY={urlsplit(self.url).hostname} leaves it out)"
+            ) from error
 
     def join(self, runtime: Any, session: Any) -> Any:
         """Never asked for: this way is opened."""
