@@ -108,6 +108,25 @@ async def test_arguments_become_what_the_parameters_are_annotated_with(app):
     assert seen == [Point(1), dt.date(2026, 7, 28), ["a"], None]
 
 
+async def test_an_integer_is_an_int_however_json_spells_it(app):
+    """Source: JSON Schema 2020-12 core 4.2.3: 2.0 is an integer; a model may well write it so."""
+    seen: list[Any] = []
+
+    @app.tool
+    async def take(
+        a: int,
+        b: int | None = None,
+        c: Annotated[int, "c"] = 0,
+        d: float = 0,
+        e: float | int = 0,  # noqa: PYI041 - as people write it
+    ) -> None:
+        seen.extend([a, b, c, d, e])
+
+    await call(app, "take", {"a": 2.0, "b": 2.0, "c": 1e3, "d": 2.0, "e": 2.0})
+    assert [(value, type(value)) for value in seen] == [(2, int), (2, int), (1000, int), (2.0, float), (2.0, float)]
+    assert (await call(app, "take", {"a": 2.5})).is_error
+
+
 async def test_the_default_of_a_field_is_the_call_s_own(app):
     seen: list[list[int]] = []
 

@@ -8,6 +8,7 @@ The rule: a type whose JSON form is already its Python form costs nothing: its s
 
 from __future__ import annotations
 
+import decimal
 import pathlib
 import typing
 from collections import abc
@@ -28,7 +29,7 @@ from zcp_actors.schemas.validator import compile as compile_schema
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-__all__ = ["structure", "structurer", "structurer_of_signature", "unstructure"]
+__all__ = ["structure", "structurer", "structurer_of_signature", "unstructure", "whole_parameters"]
 
 _SAME = (str, int, float, bool, type(None))
 
@@ -71,6 +72,24 @@ def structurer_of_signature(
     hints = hints_of_function(function, skip=skip, localns=localns)
     found = {name: structurer(hint) for name, hint in hints.items()}
     return {name: build for name, build in found.items() if build is not None}
+
+
+def whole_parameters(
+    function: Callable[..., Any], *, skip: Collection[str] = (), localns: Mapping[str, Any] | None = None
+) -> tuple[str, ...]:
+    """The parameters whose numbers are ints to Python: JSON Schema takes 2.0 for an integer, `range` does not."""
+    hints = hints_of_function(function, skip=skip, localns=localns)
+    return tuple(name for name, hint in hints.items() if _is_whole(hint))
+
+
+def _is_whole(hint: Any) -> bool:
+    hint = peeled(hint)
+    if typing.get_origin(hint) is typing.Annotated:
+        return _is_whole(typing.get_args(hint)[0])
+    if is_union(hint):
+        branches = [peeled(branch) for branch in typing.get_args(hint)]
+        return int in branches and not {float, decimal.Decimal, *ANYTHING}.intersection(branches)
+    return hint is int
 
 
 def _same(hint: Any) -> bool:
