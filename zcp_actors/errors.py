@@ -67,6 +67,9 @@ HEADER_MISMATCH = -32020
 MISSING_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
 
+SHOWN = 200
+"""Characters of a peer's own text that an error's message repeats: a name is shorter, and a reply is no echo."""
+
 
 class ZCPError(Exception):
     """Base of every error this package raises."""
@@ -174,7 +177,7 @@ class MethodNotFound(RPCError):
     """The method is not served by this peer, in this dialect."""
 
     def __init__(self, method: str) -> None:
-        super().__init__(METHOD_NOT_FOUND, f"method not found: {method}", {"method": method})
+        super().__init__(METHOD_NOT_FOUND, f"method not found: {method:.{SHOWN}}", {"method": method})
 
 
 class CapabilityMissing(RPCError):
@@ -190,7 +193,7 @@ class UnsupportedVersion(RPCError):
     def __init__(self, requested: str, supported: Sequence[str]) -> None:
         super().__init__(
             UNSUPPORTED_VERSION,
-            f"protocol version {requested!r} is not supported; supported: {', '.join(supported)}",
+            f"protocol version {requested!r:.{SHOWN}} is not supported; supported: {', '.join(supported)}",
             {"supported": list(supported), "requested": requested},
         )
 

@@ -355,6 +355,7 @@ def test_subscriptions_are_bounded_and_idempotent():
         ({}, "unknown/method", INVALID_PARAMS),
         ({PROTOCOL_VERSION: "1999-01-01"}, "tools/list", UNSUPPORTED_VERSION),
         ({PROTOCOL_VERSION: "1999-01-01"}, "unknown/method", UNSUPPORTED_VERSION),
+        ({PROTOCOL_VERSION: ["2026-07-28"]}, "tools/list", INVALID_PARAMS),
         ({PROTOCOL_VERSION: "2026-07-28"}, "tools/list", INVALID_PARAMS),
         ({PROTOCOL_VERSION: "2026-07-28"}, "server/discover", INVALID_PARAMS),
         ({PROTOCOL_VERSION: "2026-07-28"}, "unknown/method", INVALID_PARAMS),
@@ -383,6 +384,27 @@ def test_absent_meta_is_a_missing_one(params):
     (send,) = stateless().received(Request(1, "tools/list", params))
 
     assert code(send.message) == INVALID_PARAMS
+
+
+def test_what_is_wrong_with_who_asks_is_told_by_its_place():
+    wrong = meta(**{CLIENT_CAPABILITIES: {"elicitation": 5}})
+    (refusal,) = stateless().received(request("tools/list", {}, 1, wrong))
+
+    place = f"params._meta['{CLIENT_CAPABILITIES}'].elicitation"
+    assert refusal.message.message == f"{place}: expected object, got integer"
+
+
+@both_eras
+@pytest.mark.parametrize("part", ["id", "method", "token", "version", "level"])
+def test_a_refusal_repeats_little_of_what_it_refuses(kind, part):
+    server, much = MAKE[kind](), "x" * 100_000
+    said = meta(**{"token": {"progressToken": [much]}, "version": {PROTOCOL_VERSION: much}}.get(part, {}))
+    said |= {LOG_LEVEL: much} if part == "level" else {}
+    asked = request(
+        "no/" + much if part == "method" else "tools/call", {"name": "t"}, much if part == "id" else 1, said
+    )
+    for effect in [*server.received(asked), *server.received(asked)]:
+        assert len(getattr(getattr(effect, "message", None), "message", "")) < 1000
 
 
 def test_meta_that_is_no_object_is_invalid():

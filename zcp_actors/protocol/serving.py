@@ -18,6 +18,7 @@ import attrs
 from zcp_actors.errors import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
+    SHOWN,
     CallEnding,
     HandlerError,
     InvalidParams,
@@ -226,13 +227,13 @@ class Server:
         """Enter a call into the table. Raises when its id is in use or the table is full."""
         id, calls = request.id, self.calls
         if id in calls:
-            raise RPCError(INVALID_REQUEST, f"request id {id!r} is already in use by a request in flight")
+            raise RPCError(INVALID_REQUEST, f"request id {id!r:.{SHOWN}} is already in use by a request in flight")
         if len(calls) >= self.max_calls:
             raise Overloaded(f"{self.max_calls} requests of this client are already open; wait for one to end")
         meta: Mapping[str, Any] | None = getattr(params, "meta", None)
         token = None if meta is None else meta.get("progressToken")
         if token is not None and type(token) is not int and type(token) is not str:
-            raise InvalidParams(f"_meta.progressToken must be a string or an integer, not {token!r}")
+            raise InvalidParams(f"_meta.progressToken must be a string or an integer, not {token!r:.{SHOWN}}")
         self._served += 1
         call = calls[id] = Served(
             self._served,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zcp_actors.errors import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
+    SHOWN,
     InvalidResult,
     MethodNotFound,
     Overloaded,
@@ -134,7 +135,9 @@ class StatefulClient(Client):
         if refuse is not None:
             raise refuse
         if request.id in self.questions or (self._tasks is not None and request.id in self._tasks.waiting):
-            raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a request in flight")
+            raise RPCError(
+                INVALID_REQUEST, f"request id {request.id!r:.{SHOWN}} is already in use by a request in flight"
+            )
         wish = getattr(params, "task", None)
         if of_tasks or (wish is not None and runs_as_task(self.capabilities, request.method)):
             return [Entrust(request, params)]

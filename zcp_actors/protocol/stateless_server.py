@@ -8,7 +8,7 @@ Source: MCP 2026-07-28 basic (`_meta`, server/discover), basic/utilities/subscri
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -16,6 +16,7 @@ from zcp_actors.errors import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     RESOURCE_NOT_FOUND_2025,
+    SHOWN,
     CapabilityMissing,
     HandlerError,
     InvalidParams,
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
     from zcp_actors.protocol.tasks import Task
     from zcp_actors.wire import RequestId
 
+M = TypeVar("M", bound=Model)
+
 STEP_SECONDS = 0.05
 """How long a step of questions stays open for branches that are still at work; people do not notice it."""
 
@@ -102,10 +105,10 @@ class StatelessServer(Server):
     def _request(self, request: Request) -> list[Effect]:
         meta = read_meta(request)
         version = meta.get(PROTOCOL_VERSION)
-        if version is None:
-            raise InvalidParams(f"params._meta must carry {PROTOCOL_VERSION!r}")
+        if type(version) is not str:
+            raise InvalidParams(f"params._meta must carry {PROTOCOL_VERSION!r}, a string")
         if version != self.dialect.version:
-            raise UnsupportedVersion(str(version), [self.dialect.version])
+            raise UnsupportedVersion(version, [self.dialect.version])
         asker = self._asker(meta)
         params: Any = self.dialect.request_params(request.method, request.params, sender="client")
         if request.method == "server/discover":
@@ -113,7 +116,7 @@ class StatelessServer(Server):
         if request.method == LISTEN and not self._follows_tasks(asker, params.notifications.task_ids or ()):
             return self._listen(request.id, params.notifications)
         if request.id in self.listens:
-            raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a listen stream")
+            raise RPCError(INVALID_REQUEST, f"request id {request.id!r:.{SHOWN}} is already in use by a listen stream")
         call = self._admit(request, params, asker)
         if request.method == LISTEN:
             self._may_listen(request.id)
@@ -133,15 +136,19 @@ class StatelessServer(Server):
         if raw is None:
             raise InvalidParams(f"params._meta must carry {CLIENT_CAPABILITIES!r}")
         if level is not None and level not in LEVELS:
-            raise InvalidParams(f"params._meta[{LOG_LEVEL!r}] must be one of {', '.join(LEVELS)}, not {level!r}")
+            known = ", ".join(LEVELS)
+            raise InvalidParams(f"params._meta[{LOG_LEVEL!r}] must be one of {known}, not {level!r:.{SHOWN}}")
         asker = Asker(
-            from_wire(ClientCapabilities, raw, self.dialect.version),
-            None if info is None else from_wire(Implementation, info),
+            self._said(ClientCapabilities, CLIENT_CAPABILITIES, raw),
+            None if info is None else self._said(Implementation, CLIENT_INFO, info),
             self.dialect.version,
             level,
         )
         self._last_asker = (raw, info, asker)
         return asker
+
+    def _said(self, shape: type[M], name: str, raw: Any) -> M:
+        return from_wire(shape, raw, self.dialect.version, place=f"params._meta[{name!r}]")
 
     def _discover(self, request: Request) -> list[Effect]:
         result = DiscoverResult(
@@ -167,7 +174,7 @@ class StatelessServer(Server):
     def _listen(self, id: RequestId, asked: SubscriptionFilter, task_ids: list[str] | None = None) -> list[Effect]:
         """Open a listen stream; `task_ids` are those of the tasks asked for that are this client's."""
         if id in self.calls:
-            raise RPCError(INVALID_REQUEST, f"request id {id!r} is already in use by a request in flight")
+            raise RPCError(INVALID_REQUEST, f"request id {id!r:.{SHOWN}} is already in use by a request in flight")
         self._may_listen(id)
         agreed = self._agreed(asked, task_ids or None)
         self.listens[id] = agreed
@@ -176,7 +183,7 @@ class StatelessServer(Server):
 
     def _may_listen(self, id: RequestId) -> None:
         if id in self.listens:
-            raise RPCError(INVALID_REQUEST, f"request id {id!r} is already in use by a request in flight")
+            raise RPCError(INVALID_REQUEST, f"request id {id!r:.{SHOWN}} is already in use by a request in flight")
         if len(self.listens) >= MAX_LISTENS:
             raise Overloaded(f"{MAX_LISTENS} listen streams are open; end one first")
 

@@ -53,12 +53,15 @@ def structure(cls: Any, raw: Any, version: str | None = None) -> Any:
         return _careful(version).structure(raw, cls)
 
 
-def from_wire(cls: type[M], raw: Any, version: str | None = None) -> M:
-    """Read plain JSON as a model. Raises `InvalidParams` naming the place, what was expected and what came."""
+def from_wire(cls: type[M], raw: Any, version: str | None = None, *, place: str = "") -> M:
+    """Read plain JSON as a model, as a peer of `version` means it.
+
+    Raises `InvalidParams` naming the place (that of `raw` is `place`), what was expected and what came.
+    """
     try:
         model: M = structure(cls, raw, version)
     except Mismatch as error:
-        raise InvalidParams(error.at(getattr(cls, "__name__", "value"))) from None
+        raise InvalidParams(error.at(place or getattr(cls, "__name__", "value"))) from None
     return model
 
 
