@@ -1,8 +1,9 @@
 """
-Which era? The only module that asks.
+Which era? The only module that decides.
 
 Owns the choice of an automaton: on the serving side by the message that comes, on the asking side by what the server
-answers to `server/discover`. Everything else in the package speaks to automata and never asks again.
+answers to `server/discover`. Everything else speaks to the automaton that was chosen; where one era has something that
+the other has not (a listen stream, a handshake), it goes by which automaton it has, and never by a message again.
 Source: MCP 2026-07-28 basic/lifecycle, "Backward compatibility"; 2025-11-25 basic/lifecycle, version negotiation.
 """
 
