@@ -15,7 +15,7 @@ from zcp_actors.errors import ConnectionLost, RPCError
 from zcp_actors.transports.http import streams
 from zcp_actors.transports.http.headers import Headers, check_params, decode_value, mirrored
 from zcp_actors.transports.http.replay import MAX_STREAMS, REPLAY_BYTES, REPLAY_EVENTS, REPLAY_STREAMS, Replay
-from zcp_actors.transports.http.streams import HIGH_WATER_EVENTS, LOG, ROOM_SECONDS, Stream
+from zcp_actors.transports.http.streams import HIGH_WATER_EVENTS, LOG, ROOM_SECONDS, Change, Stream
 
 PROGRESS = ("progress", "p")
 
@@ -48,6 +48,20 @@ async def test_a_reader_that_is_behind_gets_the_newest_progress_and_every_answer
     assert len(taken) <= HIGH_WATER_EVENTS + 1
     assert taken[-2:] == [b"%d" % (10 * HIGH_WATER_EVENTS - 1), b"answer"]
     assert [int(each) for each in taken[:-1]] == sorted(int(each) for each in taken[:-1])
+
+
+async def test_a_change_that_was_not_read_yet_is_not_told_again():
+    """R43 of the peers' failures: thousands of listeners that do not read, and as many changes."""
+    stream = Stream()
+    stream.attach()
+    listed, updated = Change("notifications/tools/list_changed", None), Change("notifications/resources/updated", "a:b")
+    for _ in range(3):
+        stream.put(b"listed", listed)
+        stream.put(b"updated", updated)
+    assert [event.data for event in stream.take()] == [b"listed", b"updated"]
+
+    stream.put(b"listed again", listed)
+    assert [event.data for event in stream.take()] == [b"listed again"]
 
 
 async def test_log_messages_that_were_dropped_are_counted_and_told():

@@ -2,15 +2,16 @@
 What one response stream still has to carry, and what it carried.
 
 Owns a bounded log of events with one reader at a time. Refuses to know connections, sessions, and what events mean.
-The rules: `put` is one synchronous step and never waits for the reader. When the reader is behind, progress is replaced
-by newer progress, and the oldest log messages are dropped and counted; an answer or a question is never dropped.
+The rules: `put` is one synchronous step and never waits for the reader. A change that is not read yet stands for the
+next one. When the reader is behind, progress is replaced by newer progress, and the oldest log messages are dropped and
+counted; an answer or a question is never dropped.
 Source: MCP 2025-11-25 basic/transports, Resumability: an event's number is a cursor within its stream.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 import trio
@@ -49,6 +50,13 @@ LOG = "log"
 """The key of events that may be dropped."""
 
 
+class Change(NamedTuple):
+    """The key of an event that only says that something is not as it was: one that was not read yet says it for all."""
+
+    method: str
+    uri: str | None
+
+
 @attrs.frozen
 class Event:
     """One message on its way. `key` is None for what must arrive, LOG, or what a newer event of it replaces."""
@@ -70,7 +78,7 @@ def key_of(message: Any) -> Hashable | None:
     if method in TASK_NEWS:
         return method, getattr(params, "task_id", None)
     if method.endswith("/list_changed") or method == "notifications/resources/updated":
-        return method, getattr(params, "uri", None)
+        return Change(method, getattr(params, "uri", None))
     return None
 
 
@@ -126,7 +134,7 @@ class Stream:
         """Add an event. Raises `ConnectionLost` when too much waits that cannot be dropped."""
         if self.ended:
             raise ConnectionLost("this response stream has ended")
-        if self.behind and key is not None and not self._make_room(key):
+        if key is not None and self.unread and not self._is_worth(key):
             return
         if self._unread + len(data) > HARD_LIMIT_BYTES or self.unread >= HARD_LIMIT_EVENTS:
             raise ConnectionLost(f"the client does not read: {self.unread} messages of {self._unread} bytes wait")
@@ -135,6 +143,12 @@ class Stream:
         self._unread += len(data)
         self._account(len(data))
         self._waiting.unpark_all()
+
+    def _is_worth(self, key: Hashable) -> bool:
+        """Whether an event of this key shall be put behind those that wait."""
+        if type(key) is Change:
+            return all(self.events[place].key != key for place in range(self._given, len(self.events)))
+        return not self.behind or self._make_room(key)
 
     def _make_room(self, key: Hashable) -> bool:
         """Let an older report give way to a newer one. False when there is none: then a log message itself must."""
