@@ -141,6 +141,23 @@ async def rounds(script):
         assert press.presses == 1
 
 
+async def test_a_request_sent_anew_without_a_state_is_another_call(autojump_clock):
+    """What it did before its first question it does again: nothing tells the two apart."""
+    app, pressed = FastZCP("Early"), []
+
+    @app.tool
+    async def publish(ctx: Context) -> int:
+        await ctx.once("press", lambda: pressed.append("early"))
+        await ctx.elicit("left", SCHEMA)
+        return len(pressed)
+
+    async with open_runtime(once_store=MemoryOnceStore()) as runtime:
+        caller = Caller(Line(app).host(runtime))
+        caller.bring((await caller.round("lost")).result, ("left",))
+        assert len(pressed) == 2
+        assert (await caller.round("lost")).result.structured_content == {"result": 2}
+
+
 # ---- 2025-11-25: what is asked is a request of the server, and the handler waits
 HELLO = {
     "protocolVersion": STATEFUL,

@@ -187,9 +187,10 @@ class Context:
         """Do something that later rounds of this call must not do again; returns its outcome as plain JSON.
 
         The outcome is recorded under `key`, which names it over all rounds of the call. With a store, the intent is
-        written
-        before: when a process died in between, the next round raises `OnceUncertain` unless `retry_unfinished`.
+        written before: when a process died in between, the next round raises `OnceUncertain` unless `retry_unfinished`.
         Without a store the effect happens at least once: a round whose reply was lost is run again.
+        In 2026-07-28 a plain call is known again by what its first question gave the client to bring along. Sent anew
+        without that, it is another call, and has its own effects: ask first, or run it as a task.
         A suspension waits for a running `once`; a real cancellation interrupts it.
         """
         return await self._call.once(key, function, retry_unfinished=retry_unfinished)
