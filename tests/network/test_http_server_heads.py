@@ -227,6 +227,48 @@ async def test_a_body_without_end_is_not_read_to_its_end():
 
 
 # ------------------------------------------------------------------------------------------------ paths
+PAGE = "https://app.example.com"
+
+
+async def test_a_page_that_was_named_is_let_through_by_its_browser():
+    """WHATWG Fetch, 3.2: what a page on another origin needs, before it sends JSON and to read the answer."""
+    asks = {"origin": PAGE, "access-control-request-method": "POST"}
+    wants = {"access-control-request-headers": "authorization,content-type,mcp-method,mcp-param-region"}
+    async with site(allowed_origins=[PAGE], authenticate=refuse_everybody) as server:
+        asked = await server.http.options("/mcp", headers={**asks, **wants})
+        refused = await server.call("add", {"a": 1, "b": 2}, headers={"origin": PAGE})
+    async with site(allowed_origins=[PAGE]) as server:
+        session = await server.session(headers={"origin": PAGE})
+        answered = await session.call(1, "add", {"a": 1, "b": 2})
+        async with session.stream(2, "report", {"count": 3}, progressToken="p") as response:
+            streamed = response
+
+    assert asked.status_code == 204, "a browser sends no credentials with it"
+    assert asked.headers["access-control-allow-headers"] == wants["access-control-request-headers"]
+    assert {"POST", "GET", "DELETE"} <= set(asked.headers["access-control-allow-methods"].split(", "))
+    assert (refused.status_code, answered.status_code) == (401, 200)
+    for reply in (asked, refused, answered, streamed):
+        assert reply.headers["access-control-allow-origin"] == PAGE
+        assert "mcp-session-id" in reply.headers["access-control-expose-headers"]
+        assert reply.headers["vary"] == "origin"
+
+
+@pytest.mark.parametrize("origin", [None, "http://localhost:3000", "https://other.example.com"])
+async def test_no_other_page_may_read_an_answer(origin):
+    """One of this machine may speak to us, as every program on it may; its browser is told nothing more."""
+    headers = {"access-control-request-method": "POST", **({"origin": origin} if origin else {})}
+    async with site(allowed_origins=[PAGE]) as server:
+        asked = await server.http.options("/mcp", headers=headers)
+        replied = await server.call("add", {"a": 1, "b": 2}, headers=headers)
+
+    assert asked.status_code in (403, 405)
+    assert not any(name.startswith("access-control") for reply in (asked, replied) for name in reply.headers)
+
+
+async def refuse_everybody(_):
+    raise HTTPRefused(401, "who are you?")
+
+
 async def test_health_and_readiness_are_told_without_a_host_of_ours():
     async with site() as server:
         for path in ("/healthz", "/readyz"):
@@ -236,6 +278,14 @@ async def test_health_and_readiness_are_told_without_a_host_of_ours():
         assert (await server.http.get("/healthz")).status_code == 200
         assert (await server.http.get("/readyz")).status_code == 503
         assert (await server.call("add", {"a": 1, "b": 1})).status_code == 503
+
+
+async def test_who_asks_for_no_websocket_where_one_is_served_is_told_so():
+    """RFC 9110, 15.5.22."""
+    async with site() as server:
+        reply = await server.http.get("/ws")
+
+    assert (reply.status_code, reply.headers["upgrade"]) == (426, "websocket")
 
 
 async def test_it_can_be_mounted_in_another_application():

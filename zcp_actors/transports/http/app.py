@@ -35,6 +35,7 @@ from zcp_actors.transports.http.conversation import Conversation, unknown_versio
 from zcp_actors.transports.http.exchange import EVENTS, JSON, ClientLeft, Exchange, path_of
 from zcp_actors.transports.http.headers import VERSION
 from zcp_actors.transports.http.origins import Doorkeeper
+from zcp_actors.transports.http.pages import is_preflight, permissions, readable_by
 from zcp_actors.transports.http.service import GRACE_SECONDS, Service
 from zcp_actors.transports.http.stateless import STATUS
 from zcp_actors.transports.http.websocket import Visitors
@@ -154,6 +155,8 @@ class HTTPApp:
             await self._ready(exchange)
         elif path == self.config.endpoint.rstrip("/"):
             await self._endpoint(exchange)
+        elif path == self.config.websocket_endpoint.rstrip("/"):
+            raise HTTPRefused(426, "a websocket is served here", headers=[("Upgrade", "websocket")])
         else:
             raise HTTPRefused(404, f"nothing is served at {path!r:.200}; the endpoint is {self.config.endpoint}")
 
@@ -165,7 +168,13 @@ class HTTPApp:
         await exchange.json(200 if state == "ready" else 503, b'{"status":"%s"}' % state.encode())
 
     async def _endpoint(self, exchange: Exchange) -> None:
-        self.doorkeeper.check(exchange.headers.get("host"), exchange.headers.get("origin"))
+        origin = exchange.headers.get("origin")
+        self.doorkeeper.check(exchange.headers.get("host"), origin)
+        if origin is not None and self.doorkeeper.names(origin):
+            exchange.page = readable_by(origin)
+            if is_preflight(exchange.method, exchange.headers):
+                await exchange.empty(204, permissions(exchange.headers))
+                return
         with self.service.request():
             principal = await (self.config.authenticate or nobody)(exchange.scope)
             if exchange.method == "POST":

@@ -59,7 +59,10 @@ class HTTPConfig:
     allowed_hosts: Sequence[str] = ()
     """Names this server is reached by, besides loopback ones: "mcp.example.com", or with a port. "*" allows any."""
     allowed_origins: Sequence[str] = ()
-    """Web pages that may speak to it, besides those of loopback: "https://app.example.com". "*" allows any."""
+    """Web pages that may speak to it, besides those of loopback: "https://app.example.com". "*" allows any.
+
+    Only pages that are named here may read its answers in a browser (CORS), those of loopback too.
+    """
     authenticate: Callable[[Mapping[str, Any]], Awaitable[str]] | None = None
     """Given the ASGI scope of a request, return who sends it (a stable name), or raise `HTTPRefused` (401, 403).
 

@@ -19,7 +19,7 @@ from zcp_actors.wire import ErrorResponse, decode, encode
 from zcp_actors.wire.salvage import EDGE, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+    from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 
     from zcp_actors.wire import Message
 
@@ -48,13 +48,15 @@ KEEPALIVE: Final = b": keep-alive\n\n"
 class Exchange:
     """One request, and what is sent back. `started` tells that the head of the response is on its way."""
 
-    __slots__ = ("_receive", "_send", "headers", "method", "scope", "started")
+    __slots__ = ("_receive", "_send", "headers", "method", "page", "scope", "started")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self._receive, self._send = scope, receive, send
         self.method: str = scope["method"]
         self.headers = Headers(scope["headers"])
         self.started = False
+        self.page: Sequence[tuple[bytes, bytes]] = ()
+        """What every response says to a page that was allowed; see `pages`."""
 
     # -------------------------------------------------------------------------------------------- the request
     def require_content(self) -> None:
@@ -133,7 +135,7 @@ class Exchange:
     async def begin_events(self, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Begin a stream of events."""
         self.started = True
-        head = [*STREAM_HEADERS, *raw(headers)]
+        head = [*STREAM_HEADERS, *raw(headers), *self.page]
         await self._send({"type": "http.response.start", "status": 200, "headers": head})
 
     async def events(self, data: bytes) -> None:
@@ -146,7 +148,7 @@ class Exchange:
 
     async def _respond(self, status: int, body: bytes, head: list[tuple[bytes, bytes]]) -> None:
         self.started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": head})
+        await self._send({"type": "http.response.start", "status": status, "headers": [*head, *self.page]})
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
 

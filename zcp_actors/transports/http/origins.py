@@ -64,6 +64,10 @@ class Doorkeeper:
         if origin is not None and _ANY not in self._origins and not self._is_welcome(origin):
             raise HTTPRefused(403, f"Origin {origin!r:.200} may not use this server; add it to allowed_origins")
 
+    def names(self, origin: str) -> bool:
+        """This origin was allowed by name, or every one was."""
+        return _ANY in self._origins or origin.lower() in self._origins
+
     def _is_ours(self, host: str | None) -> bool:
         authority = (host or "").lower()
         name = _host_of(f"//{authority}")
@@ -75,7 +79,7 @@ class Doorkeeper:
 
     def _is_welcome(self, origin: str) -> bool:
         lowered = origin.lower()
-        if lowered in self._origins:
+        if self.names(origin):
             return True
         if not lowered.startswith(("http://", "https://")):
             return False
