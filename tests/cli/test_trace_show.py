@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from jaeger_model import checked
 from zcp_actors.cli.commands import run
 from zcp_actors.cli.trace_file import NoTrace, Span, read_spans
 from zcp_actors.cli.trace_show import read_duration
-from zcp_actors.cli.trace_tree import traces_of
+from zcp_actors.cli.trace_tree import MAX_DEPTH, traces_of
 from zcp_actors.telemetry.jaeger_file import JaegerFile, SpanLines
 
 
@@ -281,6 +282,54 @@ def test_a_ring_of_parents_and_a_deep_nest_are_drawn():
 
     assert {row.span.name for row in found["t"].rows} == {"n0", "n1", "n2"}
     assert [row.span.name for row in found["u"].rows] == [f"n{n}" for n in range(5000)]
+    # Each level told of by each row would be the square of them.
+    assert max(len(row.last) for row in found["u"].rows) == MAX_DEPTH
+
+
+def test_what_a_trace_is_as_a_whole_is_found_out_once():
+    """A row asks for it: of a hundred thousand each would look at all."""
+    (trace,) = traces_of([Span("t", str(n), "n", n, 1) for n in range(3)])
+
+    assert trace.spans is trace.spans
+    assert (trace.start, trace.end, trace.duration) == (0, 3, 3)
+
+
+@pytest.mark.parametrize("width", [30, 80, 200])
+def test_the_name_of_a_span_is_seen_however_deep_it_stands(outcome, path, monkeypatch, width):
+    file = JaegerFile(path)
+    maker, above = Maker(file), None
+    for number in range(60):
+        above = maker.span(f"level{number}", parent=above)
+    file.shutdown()
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    _, lines, _ = outcome("show", path)
+
+    names = [line for line in lines if "level" in line]
+    assert [re.search(r"level\d+", line)[0] for line in names] == [f"level{number}" for number in range(60)]
+    assert max(map(len, names)) <= width
+    assert names[-1].startswith("…")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda traces: json.dumps({"data": traces}),
+        lambda traces: "\ufeff" + json.dumps({"data": traces}),
+        json.dumps,
+        lambda traces: "\n".join(map(json.dumps, traces)) + "\n",
+        lambda traces: "\n".join(json.dumps({"data": trace}) for trace in traces),
+    ],
+    ids=["as Jaeger answers", "with a mark of its encoding", "a list", "a trace a line", "an answer a line"],
+)
+def test_every_form_that_the_jaeger_ui_opens_is_shown_and_joined(outcome, story, tmp_path, form):
+    """`readJsonFile` and `FileLoader` of Jaeger UI 2.20."""
+    other, whole = tmp_path / "other.json", tmp_path / "whole.json"
+    other.write_text(form(json.loads(story.read_bytes())["data"]), encoding="utf-8")
+
+    assert outcome("show", other)[1] == outcome("show", story)[1]
+    assert outcome("join", whole, other)[0] == 0
+    assert outcome("show", whole)[1] == outcome("show", story)[1]
 
 
 def test_the_time_waited_counts_overlapping_waits_once():
@@ -305,7 +354,9 @@ GOOD = {"traceID": "a", "spanID": "b", "operationName": "c", "startTime": 1, "du
         ("[" * 100_000, "not JSON"),
         ("7", "data should be a list, not int '7'"),
         ('{"resourceSpans": []}', "this is OTLP"),
-        ('{"data": {}}', "data should be a list, not dict"),
+        ('{"data": {}}', "'spans' of a trace should be a list, not missing"),
+        ('{"data": 7}', "data should be a list, not int '7'"),
+        ('{"resourceSpans": []}\n{"resourceSpans": []}', "this is OTLP"),
         ('{"data": [1]}', "a trace should be an object, not int '1'"),
         ('{"data": [{}]}', "'spans' of a trace should be a list, not missing"),
         ('{"data": [{"spans": [{}]}]}', "'traceID' should be text, not missing"),

@@ -27,8 +27,8 @@ LEAST_BAR = 10
 """Cells below which a bar shows nothing; the names get them."""
 MOST_NAMES = 0.5
 """Share of the width that names may take."""
-MAX_DEPTH = 40
-"""Levels that are indented; what is deeper stands as far in as these."""
+LEAST_NAME = 12
+"""Cells that every name has of them."""
 TIME_CELLS = 9
 """Of the column of durations."""
 
@@ -120,14 +120,23 @@ class Drawing:
         return label
 
     def _guide(self, last: tuple[bool, ...], *, inside: bool = False) -> str:
-        signs, levels = self.signs, last[-MAX_DEPTH:]
+        signs, most = self.signs, self._levels
+        levels = last[-most:]
         if not levels:
             return ""
         blank = " " * len(signs.beside)
         above = "".join(blank if ended else signs.beside for ended in levels[:-1])
+        if len(last) > most:
+            above = signs.cut + above[len(signs.cut) :]
         if inside:
             return above + (blank if levels[-1] else signs.beside)
         return above + (signs.last if levels[-1] else signs.below)
+
+    @property
+    def _levels(self) -> int:
+        """How many are indented: what is deeper stands as far in, and leaves its name room to be read."""
+        room = int(self.console.width * MOST_NAMES) - LEAST_NAME
+        return max(2, room // len(self.signs.below))
 
     def _row(self, trace: Trace, row: Row, label: Text, room: int, bar: int) -> None:
         label.truncate(room, overflow="ellipsis" if self.signs is not ASCII else "crop", pad=True)

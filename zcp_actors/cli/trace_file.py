@@ -24,6 +24,10 @@ MAX_TIME = 2**62
 """Microseconds that a time or a duration may have: sums of two of them stay whole numbers of 64 bits."""
 
 
+BOM = b"\xef\xbb\xbf"
+"""What some programs write before text."""
+
+
 @attrs.frozen
 class Link:
     """A reference that is not the parent's."""
@@ -108,20 +112,43 @@ class _Wrong(Exception):
 
 
 def _spans(text: bytes) -> Iterator[Span]:
+    for trace in traces_in(text):
+        yield from _trace(_object(trace, "a trace"))
+
+
+def traces_in(text: bytes) -> list[Any]:
+    """Return what should be traces, in any of the forms that the Jaeger UI opens, or in a part file."""
+    text = text.removeprefix(BOM)
     try:
-        document = msgspec.json.decode(text)
+        return _traces_of(msgspec.json.decode(text))
     except (msgspec.DecodeError, RecursionError) as error:
-        lines = _lines(text)
-        if lines is None:
+        found = _lines(text)
+        if found is None:
+            found = _documents(text)
+        if found is None:
             raise _Wrong(f"not JSON: {error}") from None
-        document = lines
+        return found
+
+
+def _traces_of(document: Any) -> list[Any]:
     if isinstance(document, dict) and "resourceSpans" in document:
         raise _Wrong("this is OTLP, the format of collectors")
     if isinstance(document, dict) and "process" in document:  # a part file whose only line names its process
-        return
+        return []
     found = document.get("data", [document]) if isinstance(document, dict) else document
-    for trace in _list(found, "data"):
-        yield from _trace(_object(trace, "a trace"))
+    return [found] if isinstance(found, dict) else _list(found, "data")
+
+
+def _documents(text: bytes) -> list[Any] | None:
+    """What stands in a file of a document a line; None for a file that is none."""
+    found: list[Any] = []
+    for line in text.splitlines():
+        if line.strip():
+            try:
+                found += _traces_of(msgspec.json.decode(line))
+            except (msgspec.DecodeError, RecursionError):
+                return None
+    return found or None
 
 
 def _lines(text: bytes) -> list[Any] | None:

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from zcp_actors.cli.trace_file import NoTrace, read_spans
+from zcp_actors.cli.trace_file import NoTrace, read_spans, traces_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+PART_BEGINS = b'{"process":'
+"""A part file names its process first; no other form begins so."""
 
 
 def join_files(out: Path, files: tuple[Path, ...]) -> int:
@@ -39,12 +43,10 @@ def join_files(out: Path, files: tuple[Path, ...]) -> int:
 
 def _as_part(file: Path, part: Path) -> Path:
     """The file itself when it is a part, else a part of what it holds."""
-    try:
-        document = msgspec.json.decode(file.read_bytes())
-    except msgspec.DecodeError:
+    text = file.read_bytes()
+    if text.startswith(PART_BEGINS):
         return file
-    traces = document.get("data", [document]) if isinstance(document, dict) else document
-    part.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in _lines(traces)))
+    part.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in _lines(traces_in(text))))
     return part
 
 

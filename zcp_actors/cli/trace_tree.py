@@ -8,6 +8,7 @@ The rule that keeps it honest: what is kept is shown under all that encloses it.
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import attrs
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
     from zcp_actors.cli.trace_file import Span
 
 
+MAX_DEPTH = 41
+"""Levels that each row tells of: no terminal draws more, and a chain of calls would tell the square of its length."""
+
+
 @attrs.frozen
 class Row:
     """A span at its place in the tree."""
 
     span: Span
     last: tuple[bool, ...] = ()
-    """For it and everything above it but the root: whether it is the last of its siblings."""
+    """For it and what is above it but the root, `MAX_DEPTH` at most: whether it is the last of its siblings."""
     orphan: bool = False
     """It names a parent that is not in the file."""
     encloses: bool = False
@@ -41,27 +46,27 @@ class Trace:
     hidden: int = 0
     """Spans that a filter took away."""
 
-    @property
+    @cached_property
     def spans(self) -> list[Span]:
         """Its spans."""
         return [row.span for row in self.rows]
 
-    @property
+    @cached_property
     def start(self) -> int:
         """When the first of its spans began."""
         return min(span.start for span in self.spans)
 
-    @property
+    @cached_property
     def end(self) -> int:
         """When the last of its spans ended."""
         return max(span.end for span in self.spans)
 
-    @property
+    @cached_property
     def duration(self) -> int:
         """From its first moment to its last."""
         return self.end - self.start
 
-    @property
+    @cached_property
     def waited(self) -> int:
         """The time in which at least one of its spans was a wait."""
         total, until = 0, 0
@@ -108,4 +113,5 @@ def _rows(spans: Sequence[Span]) -> Iterator[Row]:
             seen.add(row.span.id)
             children = below.get(row.span.id, [])
             yield attrs.evolve(row, encloses=bool(children))
-            stack += [Row(child, (*row.last, child is children[-1])) for child in reversed(children)]
+            above = row.last[-(MAX_DEPTH - 1) :]
+            stack += [Row(child, (*above, child is children[-1])) for child in reversed(children)]
