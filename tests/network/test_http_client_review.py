@@ -13,6 +13,7 @@ import trio
 from network.test_http_client_old_sse import Old
 from opened import GUARD, OpenClient, text
 from scripted_http import Manners, scripted
+from span_world import Recorded
 
 from zcp_actors import open_runtime, sse_client, streamable_http_client, websocket_client
 from zcp_actors.errors import StartFailed, UnexpectedStatus, UsageError
@@ -48,6 +49,30 @@ async def test_no_logger_of_any_package_is_told_the_credentials_in_a_url(era, ca
     assert call.headers["authorization"] == "Basic dXNlcjpTRUNSRVQ="
     assert served.url in caplog.text
     assert "SECRET" not in caplog.text
+
+
+@each_era
+async def test_no_span_metric_or_name_holds_the_credentials_in_a_url(era):
+    class Refusing(Manners):
+        version = era
+
+        async def tools_call(self, asked, reply):
+            await (reply.text("fine") if asked.tool == "good" else reply.empty(500))
+
+    recorded = Recorded()
+    with trio.fail_after(GUARD):
+        async with (
+            scripted(Refusing()) as served,
+            open_runtime(recorder=recorded.telemetry) as runtime,
+            streamable_http_client(with_secrets(served.url), era=era) as client,
+        ):
+            await text(client, "good")
+            with pytest.raises(UnexpectedStatus):
+                await text(client, "bad")
+            tree = str(runtime.tree())
+    spans = "".join(span.to_json() for span in recorded.spans)
+    assert "tools/call bad" in spans
+    assert "SECRET" not in spans + tree + str(recorded.reader.get_metrics_data())
 
 
 @each_era
