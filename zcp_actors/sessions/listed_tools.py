@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from zcp_actors import schemas
 from zcp_actors.errors import InvalidResult, SchemaError
+from zcp_actors.wire import NULL
 
 if TYPE_CHECKING:
     from zcp_actors.wire import CallToolResult, ListToolsResult, Tool
@@ -63,6 +64,8 @@ class ListedTools:
         if result.structured_content is None:
             raise InvalidResult(f"tool {name!r} has an output schema, but its result has no structuredContent")
         try:
-            validator.check(result.structured_content, "structuredContent")
+            validator.check(
+                None if result.structured_content is NULL else result.structured_content, "structuredContent"
+            )
         except schemas.Mismatch as error:
             raise InvalidResult(f"tool {name!r} broke the output schema it is listed with: {error}") from None
