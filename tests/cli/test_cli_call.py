@@ -166,9 +166,22 @@ def test_control_characters_of_a_server_do_not_reach_the_terminal(outcome):
         (["call", "asking_app:broken", "work"], 2, "asking_app:broken() failed: ValueError: no app today"),
         (["call", "nowhere:app", "work"], 2, "cannot import nowhere: No module named 'nowhere'"),
         (["call", "nowhere.py:app", "work"], 2, "there is no file nowhere.py"),
+        (["tools", "leaving_app:app"], 2, "importing leaving_app failed: SystemExit: I leave"),
+        (["serve", "leaving_app:app"], 2, "importing leaving_app failed: SystemExit: I leave"),
+        (["tools", "asking_app:leave"], 2, "asking_app:leave() failed: SystemExit"),
+        (
+            ["tools", "asking_app:make_slowly"],
+            2,
+            "asking_app:make_slowly is a coroutine function; expected",
+        ),
+        (["tools", "asking_app"], 2, "there is no program 'asking_app'; expected a command line, an app as module:app"),
+        (["tools", "asking_app.py"], 2, "there is no program 'asking_app.py'; expected"),
+        (["tools", ""], 2, "argv is empty"),
+        (["serve", APP, "--unprotected"], 2, "--allow-host, --allow-origin and --unprotected are for --http"),
         (["serve", "work"], 2, "'work' does not name an app; expected module:app or path/to/file.py:app"),
         (["tools", "gopher://localhost/mcp"], 2, "'gopher://localhost/mcp': expected a command, an app, or an address"),
         (["tools", "http://127.0.0.1:9/mcp"], 3, ""),
+        (["tools", "ws://127.0.0.1:9/ws"], 3, "127.0.0.1:9/ws cannot be reached"),
         (["tools", "'unclosed"], 2, "cannot split"),
         (["tools", "no-such-program-here -x"], 3, "cannot start no-such-program-here -x"),
         (["tools", f"{sys.executable} -m no_such_module_here"], 3, "server "),
@@ -192,7 +205,50 @@ def test_a_server_that_stays_silent_is_given_up_after_the_timeout(outcome):
 
     code, _, err = outcome("call", silent, "work", "--timeout", "0.2")
 
-    assert (code, error_of(err)) == (3, "connecting got no answer within 0.2 s; call takes --timeout SECONDS")
+    assert (code, error_of(err)) == (3, "connecting got no answer within 0.2 s; --timeout SECONDS changes that")
+
+
+def test_a_program_that_is_no_server_is_named_with_what_it_wrote(outcome):
+    chatty = "sh -c 'echo Welcome; while read line; do :; done'"
+
+    code, _, err = outcome("tools", chatty, "--timeout", "3")
+
+    assert code == 3
+    assert error_of(err).endswith("does not seem to be an MCP server: it answers nothing, and writes 'Welcome'")
+
+
+@pytest.mark.parametrize(("served", "wanted"), [("2025-11-25", "2026-07-28"), ("2026-07-28", "2025-11-25")])
+def test_an_era_that_the_server_does_not_speak_is_a_connection_that_is_not_there(outcome, served, wanted):
+    server = f"{sys.executable} -m zcp_actors.cli serve {APP} --era {served}"
+
+    code, _, err = outcome("tools", server, "--era", wanted)
+
+    assert code == 3
+    assert "opens no session (did you pass --era?): " in error_of(err)
+
+
+def test_a_file_whose_path_holds_a_blank_is_an_app_where_it_is_there(outcome, tmp_path):
+    (tmp_path / "two words").mkdir()
+    (tmp_path / "two words" / "desk_copy.py").write_text("from zcp_actors.demo.desk import app")
+
+    assert outcome("tools", f"{tmp_path}/two words/desk_copy.py:app")[0] == 0
+
+
+def test_errors_of_several_tasks_are_told_as_one(capsys):
+    from zcp_actors.cli.failure import report
+    from zcp_actors.errors import ConnectionLost, UsageError
+
+    group = ExceptionGroup("several", [ExceptionGroup("inner", [ConnectionLost("gone")]), UsageError("mistaken")])
+
+    assert (report(group), capsys.readouterr().err) == (2, "zcp-actors: error: mistaken\n")
+
+
+def test_a_bug_among_errors_is_not_hidden():
+    from zcp_actors.cli.failure import report
+    from zcp_actors.errors import ConnectionLost
+
+    with pytest.raises(ExceptionGroup):
+        report(ExceptionGroup("several", [ConnectionLost("gone"), ZeroDivisionError()]))
 
 
 def test_debug_shows_where_a_mistake_was_found(outcome):
@@ -226,9 +282,9 @@ def test_raw_lists_the_tools_as_json(outcome):
     assert (code, [tool["name"] for tool in json.loads(out)]) == (0, ["publish", "typeset", "word_count", "status"])
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], [], ["call", "--help"], ["serve", "--help"], ["demo", "--help"]])
+@pytest.mark.parametrize("words", ["--help", "-h", "", "trace", "call --help", "serve --help", "demo --help"])
 def test_help_is_no_mistake(outcome, words):
-    code, out, _ = outcome(*words)
+    code, out, _ = outcome(*words.split())
 
     assert code == 0
     assert out.startswith("Usage: zcp-actors")

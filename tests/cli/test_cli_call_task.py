@@ -73,7 +73,7 @@ def test_a_task_that_takes_too_long_is_given_up_in_one_line(outcome, files, era)
 
     assert (code, out) == (3, "")
     assert err.splitlines()[-1] == (
-        "zcp-actors: error: tools/call got no answer within 1 s; call takes --timeout SECONDS"
+        "zcp-actors: error: tools/call got no answer within 1 s; --timeout SECONDS changes that"
     )
 
 

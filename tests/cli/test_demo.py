@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -17,11 +18,13 @@ from rich.console import Console
 from zcp_actors import Command
 from zcp_actors.cli.commands import run
 from zcp_actors.demo.losses import kill_one_of_four, kill_while_asking
-from zcp_actors.demo.program import STEPS, perform
+from zcp_actors.demo.person import Person
+from zcp_actors.demo.program import STEPS, DemoOptions, console_of, perform
 from zcp_actors.demo.questions import ask_in_both_eras
 from zcp_actors.demo.report import Step
 from zcp_actors.demo.repository import Repository, find_repository
 from zcp_actors.demo.stage import GIT, NEW, OLD, TIME, Stage, commands_of
+from zcp_actors.errors import Refused
 
 SECONDS = 90
 """What the demo promises is a minute; a machine that does other work at the same time gets half as much again."""
@@ -233,6 +236,27 @@ def test_missing_git_is_named(monkeypatch, capsys):
 
     assert run(["demo"]) == 2
     assert "git is not installed" in capsys.readouterr().err
+
+
+def test_the_environment_can_take_the_colours_away(monkeypatch):
+    """https://no-color.org"""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert not console_of(DemoOptions()).no_color
+    assert console_of(DemoOptions(no_color=True)).no_color
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert console_of(DemoOptions()).no_color
+
+
+async def test_who_writes_nothing_for_the_model_leaves_it_to_the_demo(capsys):
+    class Silent:
+        async def sample(self, request, pending):
+            raise Refused("they wrote nothing")
+
+    topic = SimpleNamespace(content=SimpleNamespace(text="Summarise bees in one line."))
+    person = Person(Silent())
+
+    assert await person.sample(SimpleNamespace(messages=[topic]), None) == "All that need be said about bees."
+    assert "the demo's own model answers" in capsys.readouterr().err
 
 
 def test_interactive_needs_a_terminal(capsys):

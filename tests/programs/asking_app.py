@@ -59,5 +59,13 @@ def make() -> FastZCP:
     return app
 
 
+async def make_slowly() -> FastZCP:
+    return app
+
+
 def broken() -> FastZCP:
     raise ValueError("no app today")
+
+
+def leave() -> FastZCP:
+    raise SystemExit

@@ -7,7 +7,6 @@ nobody. Refuses to print results (`printing`) and to read words (`arguments`).
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,16 @@ import trio
 from zcp_actors import schemas
 from zcp_actors.cli.arguments import read_arguments, read_pairs
 from zcp_actors.cli.bars import Bars
+from zcp_actors.cli.connecting import Strays, connect
 from zcp_actors.cli.failure import FAILED
+from zcp_actors.cli.interruption import second_ctrl_c_kills
 from zcp_actors.cli.listing import all_tools
 from zcp_actors.cli.printing import print_result
 from zcp_actors.cli.target import client_of
 from zcp_actors.cli.task_call import call_as_task
 from zcp_actors.cli.terminal import Terminal, say
 from zcp_actors.cli.tracing import TraceOptions, Tracing, tracing
-from zcp_actors.errors import Refused, RequestTimeout
+from zcp_actors.errors import Refused
 from zcp_actors.opening import open_runtime
 from zcp_actors.sessions import Timeouts, ZCPClientSession
 
@@ -59,32 +60,24 @@ def call_tool(options: CallOptions) -> int:
     """Call the tool and print its result; return 1 when the tool says that it failed."""
     with Bars() as bars:
         person = Answers(options, Terminal(paused=bars.paused) if sys.stdin.isatty() else None)
-        client = client_of(
-            options.server, era=options.era, sampling_handler=person.sample, elicitation_handler=person.elicit
-        )
+        providers = {"sampling_handler": person.sample, "elicitation_handler": person.elicit}
+        strays = Strays()
+        client = client_of(options.server, era=options.era, tap=strays, **providers)
         with tracing(TraceOptions(file=options.trace_file, otlp=options.otlp), "zcp-actors") as traces:
-            result = trio.run(_call, options, client, bars, traces)
+            result = trio.run(_call, options, client, strays, bars, traces)
     print_result(result, raw=options.raw)
     return FAILED if result.is_error else 0
 
 
-async def _call(options: CallOptions, client: ZCPClientSession, bars: Bars, traces: Tracing) -> Any:
-    async with open_runtime(**traces.options):
-        await _open(client, options.timeout)
-        arguments = await _arguments(client, options)
-        if options.task:
-            return await call_as_task(client, options.tool, arguments, bars, options.timeout)
-        heard = bars.listener(options.tool)
-        return await client.call_tool(options.tool, arguments, timeouts=options.timeouts, on_progress=heard)
-
-
-async def _open(client: ZCPClientSession, limit: float | None) -> None:
-    """Open the client, which ends with the runtime. Raises `RequestTimeout` when the server is not there in time."""
-    with trio.move_on_after(math.inf if limit is None else limit) as patience:
-        await client.__aenter__()
-    if patience.cancelled_caught:
-        assert limit is not None
-        raise RequestTimeout("connecting", limit, "total")
+async def _call(options: CallOptions, client: ZCPClientSession, strays: Strays, bars: Bars, traces: Tracing) -> Any:
+    with second_ctrl_c_kills():
+        async with open_runtime(**traces.options):
+            await connect(client, strays, options.timeout)
+            arguments = await _arguments(client, options)
+            if options.task:
+                return await call_as_task(client, options.tool, arguments, bars, options.timeout)
+            heard = bars.listener(options.tool)
+            return await client.call_tool(options.tool, arguments, timeouts=options.timeouts, on_progress=heard)
 
 
 async def _arguments(client: ZCPClientSession, options: CallOptions) -> dict[str, Any]:

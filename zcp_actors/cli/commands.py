@@ -8,7 +8,9 @@ typed, 3 no connection, 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,7 @@ _TRACE_FILE = click.option(
     help="Write traces for the Jaeger UI, and for 'trace show'.",
 )
 _FILES = click.Path(path_type=Path)
+_SECONDS = click.FloatRange(min=0, min_open=True)
 
 EXAMPLES = """\b
 Examples:
@@ -47,7 +50,18 @@ Examples:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
+    _prepare_streams()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _prepare_streams() -> None:
+    """Have three streams, which write what they can: one may be closed, and not every terminal knows every letter."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - for the life of the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -56,9 +70,14 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with program.make_context(NAME, list(arguments)) as context:
             debug = bool(context.params["debug"])
-            return int(program.invoke(context) or 0)
+            code = int(program.invoke(context) or 0)
+            sys.stdout.flush()  # what cannot be written is told here, not by the interpreter when it ends
+            return code
     except click.exceptions.Exit as exit:
         return exit.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help())
+        return 0
     except BrokenPipeError:
         return _reader_left()
     except Exception as error:
@@ -66,7 +85,9 @@ def run(arguments: Sequence[str]) -> int:
             raise
         from zcp_actors.cli.failure import report
 
-        return report(error)
+        code = report(error)
+        _drop_what_cannot_be_written()
+        return code
     except BaseException as error:
         if debug or not _interrupted(error):
             raise
@@ -74,11 +95,18 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _reader_left() -> int:
-    """Whoever read our output has enough. Python must not find that out once more when it closes the stream."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Whoever read our output has enough."""
+    _drop_what_cannot_be_written()
     return 1
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Python must not find out once more when it closes the streams."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _interrupted(error: BaseException) -> bool:
@@ -142,14 +170,17 @@ def serve(app: str, http: str | None, **given: Any) -> int:
     traces = TraceOptions(file=given.pop("trace_file"), otlp=given.pop("otlp"))
     common = {name: given.pop(name) for name in ("era", "log_level", "store")}
     options = ServeOptions(app=app, traces=traces, **common)
+    if http is None and any(given.values()):
+        raise click.UsageError("--allow-host, --allow-origin and --unprotected are for --http [HOST]:PORT")
     return serve_app(options) if http is None else serve_app_over_http(options, http, **given)
 
 
 @program.command(short_help="List the tools of a server.")
 @click.argument("server")
 @click.option("--era", type=ERAS, help="Speak this protocol revision (default: the newest in common).")
+@click.option("--timeout", type=_SECONDS, metavar="SECONDS", help="Give up on a server that is not there by then.")
 @click.option("--raw", is_flag=True, help="Print the list as JSON.")
-def tools(server: str, era: str | None, *, raw: bool) -> int:
+def tools(server: str, era: str | None, timeout: float | None, *, raw: bool) -> int:
     """List the tools of SERVER.
 
     \b
@@ -160,7 +191,7 @@ def tools(server: str, era: str | None, *, raw: bool) -> int:
     """  # noqa: D301 - as above
     from zcp_actors.cli.listing import list_tools
 
-    return list_tools(server, era, raw=raw)
+    return list_tools(server, era, limit=timeout, raw=raw)
 
 
 @program.command(short_help="Call a tool of a server.")
@@ -169,9 +200,7 @@ def tools(server: str, era: str | None, *, raw: bool) -> int:
 @click.option("--arg", "pairs", multiple=True, metavar="NAME=VALUE", help="An argument, read by the tool's schema.")
 @click.option("--json", "json_text", metavar="OBJECT", help="All arguments as one JSON object; --arg adds to it.")
 @click.option("--era", type=ERAS, help="Speak this protocol revision (default: the newest in common).")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after this long."
-)
+@click.option("--timeout", type=_SECONDS, metavar="SECONDS", help="Give up after this long.")
 @click.option("--yes", is_flag=True, help="Accept every form the server asks to fill in, with its defaults.")
 @click.option("--answer", "answers", multiple=True, metavar="FIELD=VALUE", help="Accept forms, with this in the field.")
 @click.option("--sample", metavar="TEXT", help="Answer every sampling request with this text.")

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import trio
 
+from zcp_actors.cli.connecting import Strays, connect
 from zcp_actors.cli.failure import printable
+from zcp_actors.cli.interruption import second_ctrl_c_kills
 from zcp_actors.cli.target import client_of
 from zcp_actors.opening import open_runtime
+from zcp_actors.sessions import Timeouts
 from zcp_actors.wire import to_wire
 
 if TYPE_CHECKING:
@@ -24,9 +27,11 @@ MAX_PAGES = 1000
 """Pages of one list. A server with more repeats itself: a page commonly holds fifty entries."""
 
 
-def list_tools(server: str, era: str | None, *, raw: bool) -> int:
-    """Print the tools of a server."""
-    name, tools = trio.run(_fetch, client_of(server, era=era))
+def list_tools(server: str, era: str | None, *, limit: float | None = None, raw: bool) -> int:
+    """Print the tools of a server, which has `limit` seconds to be there and to list them."""
+    strays = Strays()
+    timeouts = None if limit is None else Timeouts(limit, limit)
+    name, tools = trio.run(_fetch, client_of(server, era=era, tap=strays, timeouts=timeouts), strays, limit)
     if raw:
         click.echo(json.dumps([to_wire(tool) for tool in tools], indent=2, ensure_ascii=False))
     else:
@@ -34,9 +39,11 @@ def list_tools(server: str, era: str | None, *, raw: bool) -> int:
     return 0
 
 
-async def _fetch(client: ZCPClientSession) -> tuple[str, list[Any]]:
-    async with open_runtime(), client:
-        return f"{client.name} · {client.protocol_version}", await all_tools(client)
+async def _fetch(client: ZCPClientSession, strays: Strays, limit: float | None) -> tuple[str, list[Any]]:
+    with second_ctrl_c_kills():
+        async with open_runtime():
+            await connect(client, strays, limit)
+            return f"{client.name} · {client.protocol_version}", await all_tools(client)
 
 
 async def all_tools(client: ZCPClientSession) -> list[Any]:

@@ -24,7 +24,8 @@ from zcp_actors.opening import open_runtime
 from zcp_actors.sessions import ServerHandle
 from zcp_actors.tasks import MemoryTaskStore, SqliteTaskStore
 from zcp_actors.transports import HTTPConfig, serve_http, serve_stdio
-from zcp_actors.transports.standard_streams import keep_standard_streams
+from zcp_actors.transports.http.origins import is_loopback
+from zcp_actors.transports.standard_streams import standard_streams_kept
 
 MEMORY = ":memory:"
 """What SQLite calls a store without a file, and so do we."""
@@ -44,20 +45,25 @@ class ServeOptions:
 
 def serve_app(options: ServeOptions) -> int:
     """Serve the app until the input ends or a signal comes; return the exit code."""
-    keep_standard_streams()  # what the app starts while it is imported may print at any time
-    return _run(options, serve_stdio)
+    with standard_streams_kept():  # what the app starts while it is imported may print at any time
+        handle = _loaded(options)
+    return _run(handle, options, serve_stdio)
 
 
 def serve_app_over_http(options: ServeOptions, address: str, *, hosts: Any, origins: Any, unprotected: bool) -> int:
     """Serve the app at `[HOST]:PORT` until a signal comes; return the exit code."""
     host, port = read_address(address)
+    if not unprotected and not is_loopback(host):
+        raise click.ClickException(
+            f"{host} can be reached by others than this machine, and nobody is asked who they are; leave the host out, "
+            "or say --unprotected"
+        )
     config = HTTPConfig(allowed_hosts=hosts, allowed_origins=origins)
     serve = partial(serve_http, host=host, port=port, config=config, unprotected=unprotected)
-    return _run(options, partial(_serve_http, serve))
+    return _run(_loaded(options), options, partial(_serve_http, serve))
 
 
-def _run(options: ServeOptions, serve: Any) -> int:
-    handle = _loaded(options.app, options.era, options.log_level)
+def _run(handle: ServerHandle, options: ServeOptions, serve: Any) -> int:
     with tracing(options.traces, handle.app.name) as found:
         ended_by = trio.run(_serve, handle, serve, options.store, found)
     return 128 + signal.SIGINT if ended_by is signal.SIGINT else 0
@@ -82,13 +88,13 @@ def read_address(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
 
 
-def _loaded(text: str, era: str | None, log_level: str) -> ServerHandle:
+def _loaded(options: ServeOptions) -> ServerHandle:
     logging.basicConfig(
-        stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        stream=sys.stderr, level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    found = load_app(text)
+    found = load_app(options.app)
     handle = found if isinstance(found, ServerHandle) else ServerHandle(found)
-    return handle if era is None else attrs.evolve(handle, era=era)
+    return handle if options.era is None else attrs.evolve(handle, era=options.era)
 
 
 async def _serve_http(serve: Any, runtime: Any, handle: ServerHandle) -> signal.Signals | None:

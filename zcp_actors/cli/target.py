@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import re
+import shutil
 import sys
 from operator import attrgetter
 from pathlib import Path
@@ -17,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zcp_actors.sessions import ServerHandle
-from zcp_actors.transports import Command, stdio_client, streamable_http_client
+from zcp_actors.transports import Command, stdio_client, streamable_http_client, websocket_client
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from zcp_actors.sessions import ZCPClientSession
@@ -28,20 +31,48 @@ _APP = re.compile(r"(?P<source>[^:\s]*\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):(?P<
 _FILE = re.compile(r"(?P<source>.+\.py):(?P<name>[A-Za-z_][\w.]*)")
 """A file's path may hold blanks, where an app is all that can be meant."""
 
+_CLIENTS: dict[str, Callable[..., ZCPClientSession]] = {
+    "http": streamable_http_client,
+    "https": streamable_http_client,
+    "ws": websocket_client,
+    "wss": websocket_client,
+}
 
-def client_of(text: str, **options: Any) -> ZCPClientSession:
+
+def client_of(text: str, *, tap: Any = None, **options: Any) -> ZCPClientSession:
     """Return an unopened client of the server that `text` means: an app, a URL, or a command to start.
 
-    `options` are those of `ZCPClientSession`. Raises `click.ClickException`, and `UsageError` for a bad command line.
+    `tap` sees what a command writes and reads; `options` are those of `ZCPClientSession`. Raises
+    `click.ClickException`, and `UsageError` for a bad command line.
     """
-    if _APP.fullmatch(text):
+    if _APP.fullmatch(text) or _names_a_file(text):
         return stdio_client(load_app(text), **options)
     scheme, separator, _ = text.partition(" ")[0].partition("://")
     if not separator:
-        return stdio_client(Command.parse(text), **options)
-    if scheme.lower() not in ("http", "https"):
-        raise click.ClickException(f"{text!r}: expected a command, an app, or an address that begins with http(s)://")
-    return streamable_http_client(text, **options)
+        return stdio_client(_command(text), tap=tap, **options)
+    if scheme.lower() not in _CLIENTS:
+        raise click.ClickException(
+            f"{text!r}: expected a command, an app, or an address that begins with http(s):// or ws(s)://"
+        )
+    return _CLIENTS[scheme.lower()](text, **options)
+
+
+def _names_a_file(text: str) -> bool:
+    """Tell whether this is `path to/file.py:app`, where only the file being there tells it from a command."""
+    match = _FILE.fullmatch(text)
+    return match is not None and Path(match["source"]).is_file()
+
+
+def _command(text: str) -> Command:
+    """The command to start. Raises `click.ClickException` for a single word that is none: an app may be meant."""
+    command = Command.parse(text)
+    word = command.argv[0]
+    if len(command.argv) == 1 and "/" not in word and shutil.which(word) is None:
+        raise click.ClickException(
+            f"there is no program {word!r}; expected a command line, an app as module:app or path/to/file.py:app, "
+            "or an address"
+        )
+    return command
 
 
 def load_app(text: str) -> Any:
@@ -63,10 +94,12 @@ def load_app(text: str) -> Any:
 
 def _app(text: str, found: Any) -> Any:
     if callable(found) and not _serves(found):
+        if inspect.iscoroutinefunction(found):
+            raise click.ClickException(f"{text} is a coroutine function; expected a plain one that returns a FastZCP")
         try:
             found = found()
-        except Exception as error:
-            raise click.ClickException(f"{text}() failed: {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise click.ClickException(f"{text}() failed: {_said(error)}") from error
     if not _serves(found):
         raise click.ClickException(
             f"{text} is no app but of type {type(found).__name__}; expected a FastZCP, or a function without arguments "
@@ -91,9 +124,14 @@ def _imported(source: str) -> ModuleType:
         raise
     except ModuleNotFoundError as error:
         raise click.ClickException(f"cannot import {source}: {error.msg} (looked in {Path.cwd()} first)") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Whatever an author's module raises is the author's to read, with --debug from its traceback.
-        raise click.ClickException(f"importing {source} failed: {type(error).__name__}: {error}") from error
+        raise click.ClickException(f"importing {source} failed: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    """The error's name, and its words if it has some."""
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def _imported_file(path: Path) -> ModuleType:

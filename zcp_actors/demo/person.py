@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
+from zcp_actors.cli.terminal import say
+from zcp_actors.errors import Refused
+
 if TYPE_CHECKING:
     from zcp_actors.cli.terminal import Terminal
 
@@ -35,7 +38,10 @@ class Person:
         """Play the model."""
         self.sampled += 1
         if self.terminal is not None and not self.away:
-            return await self.terminal.sample(request, pending)
+            try:
+                return await self.terminal.sample(request, pending)
+            except Refused:
+                say("(you wrote nothing, so the demo's own model answers)")
         topic = request.messages[-1].content.text.removeprefix("Summarise ").removesuffix(" in one line.")
         return f"All that need be said about {topic}."
 

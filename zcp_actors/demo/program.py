@@ -72,7 +72,7 @@ def run_demo(options: DemoOptions) -> int:
         raise click.ClickException('the demo needs two servers that are not installed: pip install "zcp-actors[demo]"')
     if options.interactive and not sys.stdin.isatty():
         raise click.ClickException("--interactive asks a person, and standard input is no terminal")
-    console = Console(no_color=options.no_color, highlight=False)
+    console = console_of(options)
     with tempfile.TemporaryDirectory(prefix="zcp-actors-demo-") as name:
         folder = Path(name)
         traces = TraceOptions(file=_trace_file(options), otlp=options.otlp, also=(folder,))
@@ -83,6 +83,11 @@ def run_demo(options: DemoOptions) -> int:
             code = trio.run(perform, Stage(console, commands, repository, person), STEPS, found)
     _point_to(console, found)
     return code
+
+
+def console_of(options: DemoOptions) -> Console:
+    """The terminal; `NO_COLOR` counts where nothing was typed."""
+    return Console(no_color=options.no_color or None, highlight=False)
 
 
 def _trace_file(options: DemoOptions) -> Path | None:

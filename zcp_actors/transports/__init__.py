@@ -28,7 +28,7 @@ from zcp_actors.transports.websocket_way import WebsocketWay
 from zcp_actors.wire import MAX_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from zcp_actors.ports import App
     from zcp_actors.transports.http.client_factory import HTTPClient
@@ -39,19 +39,23 @@ def stdio_server(app: App | ServerHandle, **options: Any) -> ServerHandle:
     return ServerHandle.of(app, **options)
 
 
-def stdio_client(target: Any, **options: Any) -> ZCPClientSession:
+def stdio_client(
+    target: Any, *, on_stderr: Callable[[str], None] | None = None, tap: Any = None, **options: Any
+) -> ZCPClientSession:
     """A client, not yet opened, of a server behind standard streams; options are those of `ZCPClientSession`.
 
-    `target` is an app or `stdio_server(app)` (then it is joined in process, without a wire), a `Command`, its arguments
-    as a list, or a command line as text. Raises `UsageError` for anything else.
+    `target` is an app or `stdio_server(app)` (then it is joined in process, without a wire, and as `memory_client`
+    does), a `Command`, its arguments as a list, or a command line as text. `on_stderr` is called with each line that
+    the server writes to standard error, and `tap` with ("in" or "out", bytes) of each message; neither may block.
+    Raises `UsageError` for anything else.
     """
     if isinstance(target, str):
         target = Command.parse(target)
     elif isinstance(target, Sequence):
         target = Command(list(target))
     if isinstance(target, Command):
-        return ZCPClientSession(ChildWay(target), **options)
-    return memory_client(target, **options)
+        return ZCPClientSession(ChildWay(target, on_stderr, tap), **options)
+    return memory_client(target, tap=tap, **options)
 
 
 def memory_client(
@@ -88,7 +92,8 @@ def streamable_http_client(
 
     `target` may be an app, or `streamable_http_server(app)`: it is visited in this process, without sockets. `headers`
     and `auth` (httpx's) go with every request, and the credentials in a URL as Basic authentication. `http_client` is
-    any client with the API of `httpx.AsyncClient`; it stays open, and what it logs of URLs is its own affair. Without
+    any client with the API of `httpx.AsyncClient`; it stays open, and what it logs of URLs is its own affair. Make it
+    with `timeout=None`: httpx's usual five seconds without a byte would end every call that takes longer. Without
     one, httpx's environment counts: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`. `tap` is called with
     ("in" or "out", bytes) of each message. Raises `UsageError` for what is no URL, and for what no header can carry.
     """

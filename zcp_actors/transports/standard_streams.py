@@ -39,8 +39,8 @@ _taken = False
 _kept: tuple[int, int] | None = None
 """The private descriptors of a process that gives its streams to the wire for good."""
 
-_never_undone: ExitStack
-"""What would give them back; held, because a context manager that is forgotten is left."""
+_give_back = ExitStack()
+"""What undoes the keeping."""
 
 
 class StandardStreams(Pipe):
@@ -88,11 +88,24 @@ def keep_standard_streams() -> None:
     A thread that outlives its call, a task that ends with its runtime, and `atexit` print when the session is over, and
     its host still reads. Does nothing the second time. Raises `StartFailed` when one of the streams is closed.
     """
-    global _kept, _never_undone  # noqa: PLW0603  # descriptors are the process's, so are these
+    global _kept  # noqa: PLW0603  # descriptors are the process's, so is this
     if _kept is None and not _taken:
         with ExitStack() as undo:
             _kept = _take(undo)
-            _never_undone = undo.pop_all()
+            _give_back.push(undo.pop_all())
+
+
+@contextmanager
+def standard_streams_kept() -> Iterator[None]:
+    """Keep them as `keep_standard_streams` does; but give them back if the block raises, for then nothing is served."""
+    global _kept  # noqa: PLW0603  # as above
+    keep_standard_streams()
+    try:
+        yield
+    except BaseException:
+        _kept = None
+        _give_back.close()
+        raise
 
 
 def _take(undo: ExitStack) -> tuple[int, int]:
@@ -108,7 +121,7 @@ def _take(undo: ExitStack) -> tuple[int, int]:
     stdout = _private(1, "output", undo)
     undo.callback(os.dup2, stdin, 0)
     undo.callback(os.dup2, stdout, 1)
-    undo.enter_context(_printing_to_stderr())
+    _print_to_stderr(undo)
     _point(0, os.devnull, os.O_RDONLY)
     if sys.__stderr__ is None:
         _point(1, os.devnull, os.O_WRONLY)
@@ -155,20 +168,15 @@ def _not_waiting(stdout: int) -> Iterator[None]:
         os.set_blocking(stdout, blocking)
 
 
-@contextmanager
-def _printing_to_stderr() -> Iterator[None]:
+def _print_to_stderr(undo: ExitStack) -> None:
     """Keep Python's own buffer of `sys.stdout` from carrying text across the moments the descriptor changes hands."""
     stdout = sys.stdout
-    buffered = stdout.line_buffering if isinstance(stdout, TextIOWrapper) else None
     if stdout is not None:
         stdout.flush()
     if isinstance(stdout, TextIOWrapper):
+        # Setting it back flushes: what was printed still goes to standard error.
+        undo.callback(stdout.reconfigure, line_buffering=stdout.line_buffering)
         stdout.reconfigure(line_buffering=True)
-    try:
-        yield
-    finally:
-        if isinstance(stdout, TextIOWrapper):
-            stdout.reconfigure(line_buffering=buffered)  # flushes: what was printed still goes to standard error
 
 
 def _point(fd: int, path: str, flags: int) -> None:
