@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from zcp_actors.actors import Actor, Cell, Job, Limit, Reply, Restart, Strategy, Supervisor, open_runtime
+from zcp_actors.actors import Actor, Cell, Job, Limit, Ref, Reply, Restart, Strategy, Supervisor, open_runtime
 from zcp_actors.errors import ActorError
+from zcp_actors.ports import NullRecorder
 
 
 class Loose(Supervisor):
@@ -19,13 +20,30 @@ class Loose(Supervisor):
 
     limit = Limit(restarts=10_000, within=1, backoff=0.01, backoff_max=0.02)
 
+    async def receive(self, message):
+        if message == "fail":
+            raise ValueError
+        return message
+
 
 class Tied(Loose):
     strategy = Strategy.ONE_FOR_ALL
 
 
+class Rested(Loose):
+    strategy = Strategy.REST_FOR_ONE
+
+
 class Node(Actor):
+    """Takes its time to begin and to end: that, too, can be interrupted."""
+
     mailbox_size = 2
+
+    async def on_start(self):
+        await trio.sleep(0.3)
+
+    async def on_stop(self, exit):
+        await trio.sleep(0.2)
 
     async def receive(self, message):
         match message:
@@ -35,6 +53,8 @@ class Node(Actor):
                 await trio.sleep(1)
             case "later":
                 return Reply()
+            case Ref():
+                self.watch(message, "gone")
         return message
 
 
@@ -54,11 +74,13 @@ class Leaf(Cell):
                 self.submit(Sleep())
             case "later":
                 return Reply()
+            case Ref():
+                self.watch(message, "gone")
         return message
 
 
-KINDS = ["node", "leaf", "loose", "tied"]
-MOVES = ["ask", "sleep", "later", "fail", "stop", "cancel", "pass", "impatient", "grow"]
+KINDS = ["node", "leaf", "loose", "tied", "rested"]
+MOVES = ["ask", "sleep", "later", "fail", "stop", "cancel", "pass", "impatient", "grow", "watch"]
 
 trees = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 100)), min_size=1, max_size=12)
 moves = st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 100)), max_size=30)
@@ -72,7 +94,7 @@ def add(runtime, refs, kind, at):
         if kind == "leaf":
             refs.append(runtime.host(Leaf(), parent=parent))
         else:
-            make = {"node": Node, "loose": Loose, "tied": Tied}[kind]
+            make = {"node": Node, "loose": Loose, "tied": Tied, "rested": Rested}[kind]
             refs.append(runtime.start_soon(make, parent=parent, restart=Restart.ON_FAILURE, grace=2))
     except ActorError:
         assert parent.status in ("stopping", "restarting", "ended")
@@ -83,31 +105,49 @@ class Asks:
 
     def __init__(self, nursery):
         self.nursery, self.begun, self.ended = nursery, 0, 0
+        self.open = []
 
     async def one(self, ref, message, patience):
         self.begun += 1
+        self.open.append((ref, message))
         with trio.move_on_after(patience):
             with contextlib.suppress(ActorError):
                 await ref.ask(message, timeout=math.inf)
+        self.open.remove((ref, message))
         self.ended += 1
 
 
+class Restarts(NullRecorder):
+    """Why actors were restarted."""
+
+    def __init__(self):
+        self.errors = set()
+
+    def restart(self, path, exit, delay, attempt, **facts):
+        self.errors.add(type(exit.error))
+
+
 async def play(tree, plan):
+    recorder = Restarts()
     async with trio.open_nursery() as nursery:
         asks = Asks(nursery)
-        async with open_runtime(root=Loose) as runtime:
+        async with open_runtime(root=Loose, recorder=recorder) as runtime:
             refs = [runtime.root]
             for kind, at in tree:
                 add(runtime, refs, kind, at)
                 await wait_all_tasks_blocked()
             for move, at in plan:
                 await make_move(runtime, refs, asks, move, at)
+            await trio.sleep(1000)
+            assert {message for _, message in asks.open} <= {"later"}, "an ask waits for what never comes"
+            assert {node.state for node in runtime.tree().walk()} == {"running"}
         assert all(not ref.alive for ref in refs)
         assert runtime.workers.running == 0
         assert len(runtime.timers) == 0
         nursery.cancel_scope.deadline = trio.current_time() + 1
     assert not nursery.cancel_scope.cancelled_caught, "an ask outlived every actor"
     assert asks.begun == asks.ended
+    assert recorder.errors <= {ValueError}, "only what was told to fail has failed"
     assert trio.lowlevel.current_task().child_nurseries == []
 
 
@@ -117,6 +157,9 @@ async def make_move(runtime, refs, asks, move, at):
         case "ask" | "sleep" | "later" | "fail":
             if ref is not runtime.root:
                 asks.nursery.start_soon(asks.one, ref, move, math.inf)
+        case "watch":
+            with contextlib.suppress(ActorError):
+                refs[at * 7 % len(refs)].tell(ref)
         case "impatient":
             asks.nursery.start_soon(asks.one, ref, "sleep", 0.5)
         case "stop" | "cancel":
@@ -150,24 +193,32 @@ async def kill_one(tree, at, how):
             await wait_all_tasks_blocked()
         victim = refs[1 + at % (len(refs) - 1)]
         lives = {ref: getattr(ref._host, "gone", None) for ref in refs}
-        tied = [victim._parent] if isinstance(getattr(victim._parent._host, "actor", None), Tied) else []
-        if how == "fail" and victim._host._kind() == "supervisor":
-            how = "cancel"
         {"stop": victim.stop, "cancel": victim.cancel, "fail": lambda: victim.tell("fail")}[how]()
         await trio.sleep(20)
 
-        restarts = how == "fail" and victim._host is not None
+        restarted = how == "fail" and victim._host is not None
+        group = [victim, *dependents(victim, refs)] if restarted else [victim]
         for ref in refs:
-            if below(ref, victim):
-                if ref is victim:
-                    assert ref.alive is restarts
-                else:
-                    assert not ref.alive or restarts
-            elif restarts and any(below(ref, parent) and ref is not parent for parent in tied):
-                continue
+            if ref in group:
+                assert ref.alive is restarted
+                assert getattr(ref._host, "gone", None) is not lives[ref] or not restarted
+            elif any(below(ref, each) for each in group):
+                assert not ref.alive, f"{ref} outlived what it was below"
             else:
                 assert ref.alive, f"{ref} ended with {victim}"
                 assert getattr(ref._host, "gone", None) is lives[ref], f"{ref} was restarted with {victim}"
+
+
+def dependents(victim, refs):
+    """Those of its siblings that are declared to be restarted with it: tasks, all of them or those started later."""
+    siblings = [ref for ref in refs if ref._parent is victim._parent and ref._host._kind() != "cell"]
+    match victim._parent._host.actor.strategy:
+        case Strategy.ONE_FOR_ONE:
+            return []
+        case Strategy.ONE_FOR_ALL:
+            return [ref for ref in siblings if ref is not victim]
+        case Strategy.REST_FOR_ONE:
+            return siblings[siblings.index(victim) + 1 :]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

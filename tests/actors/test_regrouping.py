@@ -80,6 +80,19 @@ async def test_a_member_that_has_done_its_work_as_it_begins_again_holds_up_nobod
 
 
 @pytest.mark.parametrize("strategy", GROUPING)
+async def test_a_group_is_restarted_as_often_as_its_limit_allows(strategy, autojump_clock):
+    lives = {}
+    async with open_runtime(root=family(strategy, lives, limit=Limit(restarts=5, within=1000, backoff=1))) as runtime:
+        refs = members(runtime)
+        for _ in range(5):
+            refs[0].tell("boom")
+            await trio.sleep(60)
+
+        assert [await ref.ask("?", timeout=10) for ref in refs] == ["a", "b", "c"]
+        assert lives == {"a": 6, "b": 6, "c": 6}
+
+
+@pytest.mark.parametrize("strategy", GROUPING)
 async def test_a_member_that_fails_as_it_begins_again_regroups_once_more(strategy, autojump_clock):
     def fail(member):
         raise OSError(member.name)

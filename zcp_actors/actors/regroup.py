@@ -36,12 +36,13 @@ class Regroup:
         self.leaving: set[Seat] = set()
         """Those whose end was asked for here: it is neither news nor a failure."""
         self.scope = trio.CancelScope()
+        """Around the task that regroups, or regrouped last."""
 
     def ask(self, seat: Seat, delay: float) -> None:
         """Restart the group of `seat`, which has ended, in `delay` seconds: after a regrouping that runs now."""
         self._asked[seat] = delay
         if not self._busy:
-            self._busy = True
+            self._busy, self.scope = True, trio.CancelScope()
             nursery = self._supervisor._nursery
             assert nursery is not None
             nursery.start_soon(self._run)
