@@ -239,6 +239,13 @@ def test_defaults_fill_in_and_undeclared_fields_and_blank_optional_ones_go():
     assert apply_defaults(schema, None) == {"a": 1, "d": 2}
 
 
+def test_a_default_of_null_leaves_the_field_out():
+    """Pydantic writes it for every optional field; an answer's values are texts, numbers, booleans and lists."""
+    schema = {"properties": {"a": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None}}}
+    assert apply_defaults(schema, None) == apply_defaults(schema, {"a": None}) == {}
+    assert apply_defaults(schema, {"a": 0}) == {"a": 0}
+
+
 def test_an_answer_that_does_not_fit_tells_where():
     with pytest.raises(Mismatch, match=r"invalid answers: .*\$\.count") as caught:
         check_form(ORDER, {"name": "a", "size": "s", "colours": ["red"], "count": 11, "mail": "nobody"})

@@ -125,14 +125,17 @@ def _schema(form: Any) -> dict[str, Any]:
 
 
 def apply_defaults(schema: abc.Mapping[str, Any], content: abc.Mapping[str, Any] | None) -> dict[str, Any]:
-    """The content with missing defaults filled in, without undeclared fields and nulls for optional ones."""
+    """The content with missing defaults filled in, without undeclared fields and nulls for optional ones.
+
+    A default of null, which other servers write for what may be left out, leaves it out.
+    """
     given = content or {}
     required = schema.get("required", ())
     result: dict[str, Any] = {}
     for name, field in schema.get("properties", {}).items():
         if name in given and (given[name] is not None or name in required):
             result[name] = given[name]
-        elif isinstance(field, abc.Mapping) and "default" in field:
+        elif isinstance(field, abc.Mapping) and field.get("default") is not None:
             result[name] = field["default"]
     return result
 
