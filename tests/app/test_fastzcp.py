@@ -396,3 +396,23 @@ async def test_whatever_a_client_sends_is_answered_or_refused_and_the_answer_fit
         return
     for dialect in DIALECTS.values():
         dialect.to_wire(result)
+
+
+@pytest.mark.parametrize(
+    ("properties", "why"),
+    [
+        ({"a": {"type": "number", "x-mcp-header": "A"}}, "on type 'number'"),
+        ({"a": {"type": "string", "x-mcp-header": ""}}, "not an HTTP token"),
+        ({"a": {"type": "string", "x-mcp-header": "A"}, "b": {"type": "string", "x-mcp-header": "a"}}, "stands twice"),
+        ({"a": {"type": "array", "items": {"type": "string", "x-mcp-header": "A"}}}, "reached by properties alone"),
+    ],
+)
+def test_a_tool_that_clients_over_http_would_leave_out_is_refused_at_registration(properties, why):
+    """2026-07-28 streamable-http, "Schema Extension": they drop it, and its author would never hear why."""
+    app = FastZCP("Marked")
+
+    with pytest.raises(SchemaError, match=why):
+
+        @app.tool(input_schema={"type": "object", "properties": properties})
+        async def marked(**values: Any) -> str:
+            return "never"

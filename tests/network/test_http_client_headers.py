@@ -17,7 +17,8 @@ from opened import OpenClient, text
 from scripted_http import Manners
 
 from zcp_actors.errors import RPCError
-from zcp_actors.transports.http.client_headers import Annotation, BadAnnotation, annotated, encoded
+from zcp_actors.protocol.header_annotation import BadAnnotation
+from zcp_actors.transports.http.client_headers import Annotation, annotated, encoded
 
 V2026 = "2026-07-28"
 

@@ -22,6 +22,7 @@ from zcp_actors.app.inputs import Inputs, written_schema
 from zcp_actors.app.result import BLOCKS, MEDIA, Output, failed
 from zcp_actors.app.task_policy import FORBIDDEN
 from zcp_actors.errors import NotJSON, SchemaError, ToolError
+from zcp_actors.protocol.header_annotation import BadAnnotation, header_annotations
 from zcp_actors.protocol.tasks import TaskPolicy
 from zcp_actors.wire import CallToolResult, Tool, plain
 
@@ -104,6 +105,7 @@ def registered(
         taken = schemas.ObjectSchema(written)
     else:
         taken = schemas.signature_schema(function, skip=handler.signature.injected)
+    _check_headers(where, taken.schema)
     published, output = _output(model.name, function, output_schema, validate_output=validate_output)
     return RegisteredTool(
         attrs.evolve(model, input_schema=taken.schema, output_schema=published),
@@ -114,6 +116,14 @@ def registered(
         Inputs.of(where, handler, taken),
         output,
     )
+
+
+def _check_headers(where: str, schema: Any) -> None:
+    """Raises `SchemaError` for annotations for which every client over HTTP would leave the tool out of its list."""
+    try:
+        header_annotations(schema)
+    except BadAnnotation as error:
+        raise SchemaError(f"{where}: {error}; clients over HTTP must leave such a tool out") from None
 
 
 def checked_name(name: object, noun: str = "tool") -> str:

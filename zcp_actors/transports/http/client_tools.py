@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from zcp_actors.transports.http.client_headers import BadAnnotation, annotated
+from zcp_actors.protocol.header_annotation import BadAnnotation
+from zcp_actors.transports.http.client_headers import annotated
 
 if TYPE_CHECKING:
     from zcp_actors.transports.http.client_headers import Annotation
