@@ -17,9 +17,11 @@ from rich.console import Console
 
 from zcp_actors import Command
 from zcp_actors.cli.commands import run
+from zcp_actors.cli.trace_sending import Complaints
+from zcp_actors.cli.tracing import Tracing
 from zcp_actors.demo.losses import kill_one_of_four, kill_while_asking
 from zcp_actors.demo.person import Person
-from zcp_actors.demo.program import STEPS, DemoOptions, console_of, perform
+from zcp_actors.demo.program import STEPS, DemoOptions, console_of, perform, point_to
 from zcp_actors.demo.questions import ask_in_both_eras
 from zcp_actors.demo.report import Step
 from zcp_actors.demo.repository import Repository, find_repository
@@ -68,6 +70,16 @@ def test_the_demo_leaves_a_trace_file_of_jaegers_model_and_names_it(performed):
     count = sum(len(trace["spans"]) for trace in traces)
     assert f"Traces of this run: demo-trace.json ({count} spans)" in done.stdout
     assert "zcp-actors trace show demo-trace.json" in done.stdout
+
+
+@pytest.mark.parametrize("lost", ["", "nobody listened"])
+def test_traces_are_said_to_be_sent_only_where_they_arrived(lost):
+    told, complaints = io.StringIO(), Complaints()
+    complaints.lost = lost
+
+    point_to(Console(file=told), Tracing(url="http://127.0.0.1:9/v1/traces", complaints=complaints))
+
+    assert ("sent" in told.getvalue()) == (not lost)
 
 
 @pytest.mark.parametrize("era", ["2025", "2026"])

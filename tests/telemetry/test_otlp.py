@@ -289,6 +289,7 @@ def test_a_collector_that_is_no_help_ends_with_one_line_and_in_time(capsys, dead
         seconds = time.monotonic() - began
 
     assert seconds < ENDING
+    assert traces.complaints.lost
     assert CLOSING + WOKEN < ENDING
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"zcp-actors: traces did not all reach {url}/v1/traces: ")

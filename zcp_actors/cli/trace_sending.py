@@ -121,10 +121,13 @@ def has(module: str) -> bool:
         return False
 
 
-def send(stack: ExitStack, provider: TracerProvider, url: str | None, *, metrics: bool = False) -> Any:
+def send(
+    stack: ExitStack, provider: TracerProvider, url: str | None, *, metrics: bool = False
+) -> tuple[Any, Complaints]:
     """Send the spans of this provider, if there is an address, and metrics, if wanted, until the stack is closed.
 
-    Returns the meter provider, or None. Raises `click.ClickException` for variables that the SDK cannot use.
+    Returns the meter provider, or None, and what tells afterwards whether all arrived. Raises `click.ClickException`
+    for variables that the SDK cannot use.
     """
     try:
         exporting = [] if url is None else [_processor(provider, url)]
@@ -134,7 +137,7 @@ def send(stack: ExitStack, provider: TracerProvider, url: str | None, *, metrics
     complaints = stack.enter_context(_complaints("metrics" if url is None else "traces", url or metrics_address()))
     exporter = exporting[0].span_exporter if exporting else None
     stack.callback(_close, [*exporting, *filter(None, [meters])], exporter, complaints)
-    return meters
+    return meters, complaints
 
 
 def _processor(provider: TracerProvider, url: str) -> Any:
@@ -163,7 +166,7 @@ def metrics_address() -> str:
     return os.environ.get(METRICS_ENDPOINT) or os.environ.get(ENDPOINT) or DEFAULT
 
 
-def _close(exporting: Sequence[Any], exporter: Any, complaints: _Complaints) -> None:
+def _close(exporting: Sequence[Any], exporter: Any, complaints: Complaints) -> None:
     """Close in threads that may be left behind: an exporter waits for as long as its collector lets it."""
     threads = [threading.Thread(target=one.shutdown, name="zcp-actors closing", daemon=True) for one in exporting]
     for thread in threads:
@@ -183,9 +186,9 @@ def _joined(threads: Sequence[threading.Thread], seconds: float) -> bool:
 
 
 @contextmanager
-def _complaints(what: str, url: str) -> Iterator[_Complaints]:
+def _complaints(what: str, url: str) -> Iterator[Complaints]:
     """Say in one line, at the end, that spans did not arrive; the exporter says it for every batch."""
-    heard = _Complaints()
+    heard = Complaints()
     try:
         with _hearing(heard):
             yield heard
@@ -231,12 +234,13 @@ _LOSSES = ("Queue full", "Dropping", "Shutdown in progress")
 """How the SDK's warnings begin that mean a loss."""
 
 
-class _Complaints(logging.Handler):
+class Complaints(logging.Handler):
     """Keeps why spans were lost first; the log of `serve` has it at once. A retry is no loss yet."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lost = ""
+        """Why something was lost first; empty when nothing was."""
 
     def emit(self, record: logging.LogRecord) -> None:
         text = " ".join(record.getMessage().split())

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import TracerProvider
 
+    from zcp_actors.cli.trace_sending import Complaints
+
 FILE_DELAY = 100.0
 """Milliseconds after which a span is on disk: what a program that is killed may lose."""
 
@@ -74,6 +76,8 @@ class Tracing:
     """The `JaegerFile`, when one is written."""
     url: str | None = None
     """Where they are sent."""
+    complaints: Complaints | None = None
+    """What did not arrive there, as far as is known."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -159,7 +163,7 @@ def _providers(
         # First what can be refused: a file is opened only for a command that will run.
         if url is not None or metrics:
             with _refused(options.otlp is not None, "traces"):
-                found.meter_provider = send(stack, provider, url, metrics=metrics)
+                found.meter_provider, found.complaints = send(stack, provider, url, metrics=metrics)
                 found.url = url
         if parts is not None:
             _write_part(stack, provider, Path(parts))

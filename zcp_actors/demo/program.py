@@ -81,7 +81,7 @@ def run_demo(options: DemoOptions) -> int:
         with tracing(traces, "zcp-actors-demo") as found:
             commands = commands_of(folder, repository.path, found.environment(folder))
             code = trio.run(perform, Stage(console, commands, repository, person), STEPS, found)
-    _point_to(console, found)
+    point_to(console, found)
     return code
 
 
@@ -101,9 +101,9 @@ def _trace_file(options: DemoOptions) -> Path | None:
     return Path(tempfile.mkdtemp(prefix="zcp-actors-trace-")) / TRACE_FILE
 
 
-def _point_to(console: Console, traces: Tracing) -> None:
+def point_to(console: Console, traces: Tracing) -> None:
     """Say where the traces are, and how to look at them."""
-    if traces.url is not None:
+    if traces.url is not None and not (traces.complaints and traces.complaints.lost):
         console.print(Text(f"\nTraces were sent to {shown(traces.url)}"), soft_wrap=True)
     if traces.file is not None:
         path = traces.file.path
