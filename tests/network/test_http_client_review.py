@@ -369,3 +369,40 @@ async def test_identity_is_no_packing_however_it_is_written():
 
     async with OpenClient(Shouting()) as client:
         assert (await client.call_tool("any")).content == []
+
+
+@pytest.mark.parametrize("place", ["/there", "http://{host}/there", "http://other:word@{host}/there"])
+async def test_a_server_that_sends_us_elsewhere_has_no_say_in_our_credentials(place):
+    """Most name themselves without any in a `Location`; what came then was asked for by nobody."""
+
+    class Moved(Manners):
+        async def tools_call(self, asked, reply):
+            if asked.path == "/mcp":
+                await reply.empty(307, location=place.format(host=asked.headers["host"]))
+            else:
+                await reply.text(asked.headers.get("authorization", "nobody"))
+
+    with trio.fail_after(GUARD):
+        async with (
+            scripted(Moved()) as served,
+            open_runtime(),
+            streamable_http_client(served.url.replace("://", "://user:word@")) as client,
+        ):
+            assert await text(client, "any") == "Basic dXNlcjp3b3Jk"
+
+
+async def test_an_old_servers_endpoint_is_sent_the_credentials_of_its_stream():
+    class Absolute(Old):
+        async def GET(self, asked, reply):  # noqa: N802 - HTTP's name
+            self.endpoint = f"http://{asked.headers['host']}/messages"
+            await super().GET(asked, reply)
+
+    server = Absolute()
+    with trio.fail_after(GUARD):
+        async with (
+            scripted(server) as served,
+            open_runtime(),
+            sse_client(served.url.replace("://", "://user:word@")) as client,
+        ):
+            await text(client, "any")
+    assert {asked.headers["authorization"] for asked in served.asked} == {"Basic dXNlcjp3b3Jk"}

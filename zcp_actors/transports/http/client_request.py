@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import trio
 
@@ -173,7 +173,14 @@ def within(url: str, reference: str, does: str) -> str:
         raise ConnectionLost(
             f"{shown(url)} {does} another origin, {shown(target)!r}: it is not followed; use that URL if you trust it"
         )
-    return target
+    return as_before(url, target)
+
+
+def as_before(url: str, target: str) -> str:
+    """The target with the credentials of the URL, which a server has no say in."""
+    parts = urlsplit(target)
+    who, at, _ = urlsplit(url).netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{who}{at}{parts.netloc.rpartition('@')[2]}"))
 
 
 def framed(headers: Mapping[str, str | bytes], body: bytes | None) -> dict[str, str | bytes]:
