@@ -394,3 +394,21 @@ async def test_one_instance_has_one_address():
         runtime.host(cell, "one")
         with pytest.raises(UsageError, match="already has an address, root/one"):
             runtime.host(cell, "two")
+
+
+async def test_a_cell_that_fails_at_what_it_missed_ends_all_the_same(caplog):
+    class Misses(Cell):
+        def receive(self, message):
+            self.me.tell("missed")
+            raise ValueError(message)
+
+        def missed(self, message):
+            raise KeyError(message)
+
+    async with open_runtime() as runtime:
+        ref = runtime.host(Misses(), "m")
+        ref.tell("fatal")
+
+        assert ref.exit.kind == "failed"
+        assert runtime.tree().children == ()
+    assert "root/m failed at a message it missed" in caplog.text

@@ -131,6 +131,24 @@ async def test_steps_by_the_owner_are_traced_too():
         assert runtime.traces == ()
 
 
+async def test_a_trace_tells_of_every_life_that_ends(autojump_clock):
+    class Mortal(Actor):
+        async def receive(self, message):
+            raise ValueError(message)
+
+    async with open_runtime() as runtime, runtime.trace("root/x") as trace:
+        ref = await runtime.start(Mortal, "x")
+        ref.tell("first")
+        await trio.sleep(1)
+        ref.tell("second")
+        await trio.sleep(1)
+        ref.stop()
+        await ref.stopped()
+
+        seen = [str(record.exit.error or record.exit.kind) for record in trace.taken() if record.kind == "exit"]
+    assert seen == ["first", "second", "stopped"]
+
+
 async def test_two_who_read_one_trace_both_hear_of_its_end(autojump_clock):
     ended = []
     async with open_runtime() as runtime, trio.open_nursery() as nursery:

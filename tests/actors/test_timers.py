@@ -243,6 +243,21 @@ async def test_a_timer_overtakes_the_mail_that_waits(autojump_clock):
         assert [text for text, _ in await ref.ask("heard")] == ["timer", "mail"]
 
 
+async def test_a_timer_that_is_started_in_last_words_is_none(autojump_clock):
+    class Late(Actor):
+        async def on_stop(self, exit):
+            self.start_timer("key", 100, "message")
+            self.stop_timer("key")
+            self.start_timer("key", 100, "message")
+
+    async with open_runtime() as runtime:
+        ref = await runtime.start(Late)
+        ref.stop()
+        await ref.stopped()
+
+        assert len(runtime.timers) == 0
+
+
 async def test_timers_end_with_their_incarnation(autojump_clock):
     class Dies(Alarm):
         async def receive(self, message):

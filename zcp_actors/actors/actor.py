@@ -89,7 +89,8 @@ class Actor(Generic[M]):
     def start_timer(self, key: object, delay: float, message: M) -> None:
         """Receive `message` after `delay` seconds, before any mail. The same key again replaces the timer.
 
-        A replaced or stopped timer never delivers, not even when it was already due; all end with the incarnation.
+        A replaced or stopped timer never delivers, not even when it was already due; all end with the incarnation, so
+        in its last words this does nothing.
         """
         self.seat.start_timer(key, delay, message)
 

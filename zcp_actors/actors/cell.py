@@ -245,10 +245,13 @@ class Cell(Host, Generic[M]):
         self._state = _MORE
 
     def _refuse(self, message: M, reply: Reply[Any] | None) -> None:
-        if reply is None:
-            self.missed(message)
-        else:
+        if reply is not None:
             reply.fail(ActorStopped(self.me.path, self._fate))
+            return
+        try:
+            self.missed(message)
+        except Exception:
+            log.exception("%s failed at a message it missed", self.me.path)
 
     def _leave_step(self) -> None:
         if self._state == _STEPPING:

@@ -257,6 +257,8 @@ class Seat(Host):
         """The incarnation is over, or could not be made, and another will follow."""
         self._not_begun(exit)
         self.started = Announcement()
+        if self.me._runtime.traces:
+            self.me._runtime.note("exit", self.me, exit=exit)
         self._move("restarting")
 
     def _move(self, state: str, **facts: Any) -> None:
@@ -349,6 +351,8 @@ class Seat(Host):
     def start_timer(self, key: object, delay: float, message: Any) -> None:
         """See `Actor.start_timer`."""
         self.stop_timer(key)
+        if not self.accepting:
+            return
         timers = self.me._runtime.timers
         self.timers[key] = timers.after(delay, lambda: self._timer_due(key, timer, message))
         timer = self.timers[key]

@@ -25,7 +25,7 @@ from zcp_actors.actors.regroup import Regroup
 from zcp_actors.actors.reply import checkpoint
 from zcp_actors.actors.seat import Seat
 from zcp_actors.actors.strategy import Budget, Child, Limit, Strategy
-from zcp_actors.errors import ActorStopped, RestartLimitReached, UsageError
+from zcp_actors.errors import ActorStopped, RestartLimitReached, TransportError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -180,7 +180,9 @@ class Supervisor(Actor[M]):
         facts = {"kind": kind, "strategy": strategy, "incarnation": seat.restarts}
         self.runtime.recorder.restart(seat.me.path, exit, delay, attempt, **facts)
         level = logging.DEBUG if exit.kind == "normal" else logging.WARNING
-        log.log(level, "%s ended (%s), restart %d in %.2f s", seat.me.path, exit, attempt, delay, exc_info=exit.error)
+        # The loss of a connection is told by its message; a traceback would point at code that did its work.
+        trace = None if isinstance(exit.error, TransportError) else exit.error
+        log.log(level, "%s ended (%s), restart %d in %.2f s", seat.me.path, exit, attempt, delay, exc_info=trace)
         if self.strategy is Strategy.ONE_FOR_ONE:
             self._retries[seat] = self.runtime.timers.after(delay, partial(self._retry, seat))
         else:

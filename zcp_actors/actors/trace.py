@@ -24,7 +24,7 @@ KEPT = 1000
 
 @attrs.frozen
 class Record:
-    """One thing that was seen: a message coming in, being done with, or the end of an actor."""
+    """One thing that was seen: a message coming in, being done with, or the end of an actor or of one of its lives."""
 
     kind: Literal["in", "out", "exit"]
     path: str
