@@ -115,6 +115,20 @@ async def test_the_death_of_one_backend_leaves_the_others_unharmed(era):
 
 
 @pytest.mark.parametrize("era", ERAS)
+async def test_the_loss_of_a_supervised_server_is_logged_in_words_without_a_traceback(era, caplog):
+    with trio.fail_after(30):
+        async with open_runtime() as runtime:
+            client = await runtime.connect(scripted("Server", era=era), restart=QUICK)
+            with pytest.raises(ServerExited):
+                await client.call_tool("die")
+            assert await told(client, "pids")
+
+    [record] = [each for each in caplog.records if "restart 1 in" in each.getMessage()]
+    assert "exited with code 7" in record.getMessage()
+    assert record.exc_info is None
+
+
+@pytest.mark.parametrize("era", ERAS)
 async def test_a_supervised_server_that_died_is_started_again_and_serves_later_calls(era):
     with trio.fail_after(30):
         async with open_runtime() as runtime:
