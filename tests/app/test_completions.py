@@ -156,6 +156,21 @@ async def test_closed_types_complete_themselves(app):
     assert (await complete(app, ResourceTemplateReference(uri="b://{color}"), "color", "b")).values == ["blue"]
 
 
+async def test_a_handler_that_suggests_nothing_leaves_a_closed_type_to_itself(app):
+    @app.prompt
+    def choose(color: Literal["red", "blue"], dish: str, kind: Literal["old"]) -> str:
+        return ""
+
+    @app.completion("choose")
+    def dishes(argument, value):
+        return {"dish": ["soup"], "kind": ["older"]}.get(argument)
+
+    ref = PromptReference(name="choose")
+    assert (await complete(app, ref, "color", "r")).values == ["red"]
+    assert (await complete(app, ref, "dish", "s")).values == ["soup"]
+    assert (await complete(app, ref, "kind", "o")).values == ["older"]
+
+
 async def test_what_is_not_there_is_invalid_params(app):
     """server/utilities/completion, Error Handling: an invalid prompt name is -32602."""
     for ref in (PromptReference(name="none"), ResourceTemplateReference(uri="none://{x}")):

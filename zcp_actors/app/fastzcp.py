@@ -305,7 +305,7 @@ class FastZCP(Serving):
         """Register a function that suggests values for the arguments of a prompt (by name) or a template (by URI).
 
         It takes as much of (argument, value, arguments) as it likes, or one `request`; it returns texts, or a
-        `Completion`.
+        `Completion`. Where it suggests nothing, an argument of a closed type (an `Enum`, a `Literal`) completes itself.
         """
         return _decorator(lambda given: self.add_completion(given, ref, replace=replace))
 

@@ -210,7 +210,9 @@ class Serving:
         key = completions.key_of(params.ref)
         choices = self._choices(params)
         if registered := self._completions.get(key):
-            return await registered.complete(context, params)
+            found = await registered.complete(context, params)
+            if found.completion.values or not choices:
+                return found
         return completions.suggestions(choices, params.argument.value)
 
     def _choices(self, params: CompleteRequestParams) -> list[str]:

@@ -1,0 +1,84 @@
+"""Every example of the pages for authors of servers and of hosts runs, and does what the page says."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from zcp_actors import ZCPClientSession, memory_client, open_runtime
+from zcp_actors.sessions import Context
+from zcp_actors.testing import virtual_clock
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def names_of(page: str) -> dict[str, Any]:
+    """The page's code, run from top to bottom as one program."""
+    names: dict[str, Any] = {"__name__": page}
+    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    for number, block in enumerate(blocks, 1):
+        exec(compile(block, f"{page}, example {number}", "exec", dont_inherit=True), names)
+    return names
+
+
+@pytest.mark.parametrize("name", [name for name in names_of("clients.md") if name.startswith("test_")])
+def test_an_example_for_hosts_runs(name):
+    trio.run(names_of("clients.md")[name], clock=virtual_clock())
+
+
+@pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
+async def test_the_app_for_server_authors_does_what_its_page_says(era):
+    app = names_of("servers.md")["app"]
+    answers = {
+        "elicitation_handler": lambda request: {"accepted": True, "data": {"portions": 2, "size": "l"}},
+        "sampling_handler": lambda request: "Two",
+    }
+    with trio.fail_after(30):  # of real time: a plain function works in a thread
+        await serves(memory_client(app, era=era, strict=True, **answers))
+
+
+async def serves(client):
+    async with open_runtime(), client:
+        cook = (await client.list_tools()).tools[0]
+        assert cook.description == "Cook a dish."
+        assert cook.input_schema["properties"]["when"] == {"type": "string", "format": "date", "description": "the day"}
+        assert cook.input_schema["properties"]["spice"]["description"] == "How hot it becomes."
+        cooked = await client.call_tool("cook", {"dish": {"name": "soup"}, "when": "2026-07-28"})
+        assert cooked.structured_content == {"name": "mild soup", "portions": 1}
+        assert (await client.call_tool("weigh", {"grams": 500})).content[0].text == "0.5 kg"
+        assert (await client.read_resource("larder://shelf/3?sorted=true")).contents[0].text == (
+            '{"shelf":3,"sorted":true}'
+        )
+        assert (await client.complete("recipe", "dish", "br")).completion.values == ["bread", "broth"]
+        assert (await client.complete("recipe", "style", "l")).completion.values == ["long"]
+        ordered = await client.call_tool("order", {"dish": "soup"})
+        assert ordered.structured_content == {"ordered": True, "size": "l", "name": "Two", "number": 7}
+
+
+def test_the_page_for_server_authors_names_what_a_context_has():
+    text = (DOCS / "servers.md").read_text("utf-8")
+    inner = {
+        "call",
+        "task",
+        "close_stream",
+        "request_id",
+        "method",
+        "meta",
+        "client_info",
+        "protocol_version",
+        "principal",
+    }
+    public = {name for name in vars(Context) if not name.startswith("_")} - inner - {"create_message"}
+    assert {name for name in public if name not in text} == set()
+
+
+def test_the_page_for_hosts_names_every_keyword_of_a_client_that_a_provider_has():
+    text = (DOCS / "clients.md").read_text("utf-8")
+    keywords = inspect.signature(ZCPClientSession.__init__).parameters
+    wanted = {name for name in keywords if name.endswith(("_handler", "_provider"))} | {"timeouts", "policy", "era"}
+    assert {name for name in wanted if name not in text} == set()
