@@ -58,9 +58,9 @@ class URLWay:
         return shown(self.url)
 
     @property
-    def identity(self) -> str:
-        """The URL, without what may be secret in it."""
-        return identity(self.url)
+    def identity(self) -> str | None:
+        """The URL, without what may be secret in it. None for an app in this process: others are at the same URL."""
+        return identity(self.url) if self.make is make_http_client else None
 
     @asynccontextmanager
     async def lent_client(self) -> AsyncIterator[HTTPClient]:
