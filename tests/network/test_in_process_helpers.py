@@ -84,7 +84,7 @@ def test_an_option_that_could_only_be_ignored_is_refused():
 
 
 async def test_apps_at_the_same_endpoint_are_not_taken_for_one_another():
-    """Each app seems to be served at the same place when nobody says otherwise, and the era of a place is remembered."""
+    """Each seems to be served at the same place when nobody says otherwise, and the era of a place is remembered."""
     with trio.fail_after(GUARD):
         async with open_runtime():
             async with streamable_http_client(streamable_http_server(app, era="2025-11-25")) as older:
