@@ -270,3 +270,11 @@ async def test_the_log_is_told_why_an_actor_did_not_begin_for_which_nobody_waits
 
     assert "root/unopened failed" in caplog.text
     assert "no such disk" in caplog.text
+
+
+async def test_a_name_that_is_made_up_is_never_one_that_is_taken():
+    async with open_runtime() as runtime:
+        for number in (1, 2, 4):
+            runtime.host(Cell(), f"cell-{number}")
+
+        assert [runtime.host(Cell()).name for _ in range(2)] == ["cell-3", "cell-5"]

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from zcp_actors.actors import Actor, Cell, Job, Restart, Runtime, open_runtime
+from zcp_actors.actors import Actor, Cell, Job, Restart, Runtime, Supervisor, open_runtime
 from zcp_actors.actors.ending import WAVE
 from zcp_actors.errors import ActorStopped
 
@@ -55,6 +55,24 @@ async def test_an_actor_that_hangs_as_it_begins_is_cancelled_after_its_grace(aut
         await ref.stopped()
 
         assert trio.current_time() == 3
+
+
+async def test_a_supervisor_that_is_stuck_in_a_message_is_interrupted_and_stops_its_children_in_order(autojump_clock):
+    class Stuck(Supervisor):
+        async def receive(self, message):
+            await trio.sleep_forever()
+
+    async with open_runtime(grace=1000) as runtime:
+        middle = await runtime.start(Stuck)
+        child = await runtime.start(Busy, parent=middle, grace=30)
+        middle.tell("stuck")
+        child.tell(20)
+        await wait_all_tasks_blocked()
+        middle.stop()
+        await middle.stopped()
+
+        assert (child.exit.kind, trio.current_time()) == ("stopped", 20)
+        assert len(runtime.timers) == 0
 
 
 async def test_an_actor_that_stops_in_time_leaves_no_timer(autojump_clock):

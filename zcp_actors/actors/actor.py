@@ -7,7 +7,9 @@ The rule that keeps it honest: control first, then one message, and a checkpoint
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import trio
@@ -156,6 +158,12 @@ class Actor(Generic[M]):
     def _saw_end(self, ref: Ref[Any], exit: Exit) -> bool:
         """Whether the end of a child is this actor's to know; else it is passed on upwards."""
         return False
+
+    def _interrupt_later(self, seat: Seat) -> Timer | None:
+        """It was asked to stop: see to it that it does not take for ever."""
+        if seat.grace == math.inf:
+            return None
+        return seat.runtime.timers.after(seat.grace, partial(seat._cancel, "grace ran out"))
 
     def _hurry(self, reason: str) -> None:
         """The scope was cancelled: let go of whatever waits outside of it."""

@@ -101,7 +101,7 @@ class Runtime:
 
         Raises what its `on_start` raises, `NameTaken`, `TooManyChildren`, `ActorStopped` when the parent is ending.
         """
-        child = Child(name or self._new_name(make), make, restart=restart, grace=grace)
+        child = Child(name or self._new_name(make, parent), make, restart=restart, grace=grace)
         supervisor = self._supervisor(parent)
         if parent is not None and not supervisor.ready:
             await self.begun(parent)
@@ -118,7 +118,7 @@ class Runtime:
         parent: Ref[Any] | None = None,
     ) -> Ref[Any]:
         """The same without waiting: see `Supervisor.start_soon`. Raises `UsageError` when the parent has not begun."""
-        child = Child(name or self._new_name(make), make, restart=restart, grace=grace)
+        child = Child(name or self._new_name(make, parent), make, restart=restart, grace=grace)
         return self._supervisor(parent).start_soon(child)
 
     async def begun(self, ref: Ref[Any]) -> None:
@@ -131,14 +131,16 @@ class Runtime:
 
     def host(self, cell: Cell[Any], name: str | None = None, *, parent: Ref[Any] | None = None) -> Ref[Any]:
         """Give a cell an address below `parent` (any actor or cell; the root by default)."""
-        return host_below(self._host(parent), cell, name or self._new_name(type(cell)))
+        return host_below(self._host(parent), cell, name or self._new_name(type(cell), parent))
 
     def submit(self, job: Job, *, parent: Ref[Any] | None = None, context: Context | None = None) -> None:
         """Run a job below `parent` (any actor or cell; the root by default): see `Workers.submit`."""
         self.workers.submit(job, self._host(parent), context)
 
-    def _new_name(self, make: Any) -> str:
-        return f"{getattr(make, '__name__', 'actor').strip('<>').lower()}-{next(self._serial)}"
+    def _new_name(self, make: Any, parent: Ref[Any] | None) -> str:
+        kind = getattr(make, "__name__", "actor").strip("<>").lower()
+        taken = self._host(parent)._children or {}
+        return next(name for name in (f"{kind}-{number}" for number in self._serial) if name not in taken)
 
     def _host(self, parent: Ref[Any] | None) -> Host:
         ref = self.root if parent is None else parent

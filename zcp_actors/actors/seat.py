@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import math
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
@@ -429,8 +427,8 @@ class Seat(Host):
     def _stop(self, exit: Exit) -> None:
         if self.me.exit is not None:
             return
-        if self._fate is None and exit.kind == "stopped" and self.grace < math.inf:
-            self._patience = self.me._runtime.timers.after(self.grace, partial(self._cancel, "grace ran out"))
+        if self._fate is None and exit.kind == "stopped":
+            self._patience = self.actor._interrupt_later(self)
         self._fate = self._fate or exit
         self._refuse_mail()
 

@@ -52,6 +52,8 @@ class Supervisor(Actor[M]):
     max_children: int = 100_000
     grace = math.inf
     """The children's graces bound its ending, and `open_runtime(grace=)` bounds all: a bound here would cut theirs."""
+    own_grace: float = 5.0
+    """Seconds its own `receive` may take when it is asked to stop, before that is interrupted and its children stop."""
     jitter: Callable[[], float] = staticmethod(random.random)
     """Where back-off takes its random numbers from, 0.0 to 1.0."""
 
@@ -224,6 +226,11 @@ class Supervisor(Actor[M]):
         except Exception as error:
             self._fail(error)
         return True
+
+    def _interrupt_later(self, seat: Seat) -> Timer | None:
+        # Its scope is around its own loop, and not around its children.
+        timer = super()._interrupt_later(seat)
+        return timer or seat.runtime.timers.after(self.own_grace, partial(seat.scope.cancel, "grace ran out"))
 
     def _hurry(self, reason: str) -> None:
         if self._patience is not None:
