@@ -518,6 +518,19 @@ async def test_a_once_that_failed_with_a_store_is_uncertain_unless_it_may_be_ret
 
 
 # ---- the sealed state
+@pytest.mark.parametrize("first", [{}, {"arguments": {}}])
+@pytest.mark.parametrize("then", [{}, {"arguments": {}}])
+async def test_no_arguments_and_empty_ones_are_the_same_request(first, then, autojump_clock):
+    press = Press()
+    async with open_runtime() as runtime:
+        line = Line(press.app()).host(runtime)
+        asked = (await line.ask("tools/call", {"name": "publish", **first})).result
+        retry = retry_of({"name": "publish", "arguments": {}}, asked)
+        del retry["arguments"]
+
+        assert isinstance((await line.ask("tools/call", {**retry, **then})).result, InputRequiredResult)
+
+
 async def test_a_state_serves_only_its_own_request(autojump_clock):
     """C 58: bound to app, request, principal; whatever else is -32602 that says why."""
     press, other = Press(), Press()

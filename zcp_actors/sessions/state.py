@@ -65,7 +65,7 @@ class CallState:
         return content, opened.call_nonce
 
     def _binding(self, call: Served, principal: str) -> Binding:
-        arguments = getattr(call.params, "arguments", None)
+        arguments = getattr(call.params, "arguments", None) or {}  # to leave them out says that there are none
         return Binding.of(self._app, call.method, call.target, arguments, principal or None)
 
 
