@@ -57,7 +57,7 @@ SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, NOTHING)))
 """Where a context holds its span: the API tells by two calls what one look finds."""
 
 valid_span: Callable[[tuple[int, int, bool, TraceFlags, TraceState, bool]], SpanContext]
-valid_span = partial(tuple.__new__, SpanContext)  # type: ignore[assignment]
+valid_span = partial(tuple.__new__, SpanContext)
 """A span's context of what it holds, in its order; the last is that it is valid. The API's own way takes 40 steps."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.ASCII)
