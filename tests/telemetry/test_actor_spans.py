@@ -70,6 +70,7 @@ async def test_a_restart_is_a_short_trace_linked_to_the_incarnation_that_failed(
     restart = recorded.one("supervisor.restart")
     assert seconds(restart) == 7.0
     assert restart.attributes["zcp.supervisor.strategy"] == "one_for_one"
+    assert restart.attributes["zcp.supervisor.restarts_in_window"] == 1
     for span in (restart, again):
         assert links(span) == {"restart_of": failed.context.span_id}
         assert span.status.status_code.name == "UNSET"
@@ -92,6 +93,8 @@ async def test_a_supervisor_that_gives_up_is_an_error_of_its_own(autojump_clock)
     given_up = recorded.one("actor supervisor")
     assert given_up.status.status_code.name == "ERROR"
     assert given_up.attributes["error.type"] == "RestartLimitReached"
+    failed = [span for span in recorded.named("actor fragile") if span.status.status_code.name == "ERROR"]
+    assert [span.attributes["zcp.actor.incarnation"] for span in failed] == [1, 2]
     assert len(recorded.named("supervisor.restart")) == 1
 
 

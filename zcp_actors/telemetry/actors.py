@@ -42,6 +42,8 @@ class Actors:
         self._running: dict[str, int] = {}
         """Task actors: since when their incarnation serves."""
         self._revivals: dict[str, Revival] = {}
+        self._incarnations: dict[str, int] = {}
+        """Which one it is, of those that were started again."""
 
     def moved(self, path: str, old: str, new: str, facts: dict[str, Any]) -> None:
         """An actor or a cell went from one status to another."""
@@ -70,7 +72,8 @@ class Actors:
         self._give_up(path)
         incarnation = int(facts.get("incarnation", attempt))
         failed = self._incarnation(path, kind, exit, incarnation)
-        told |= {names.ACTOR_PATH: path, names.ACTOR_INCARNATION: incarnation + 1}
+        self._incarnations[path] = incarnation + 1
+        told |= {names.ACTOR_PATH: path, names.ACTOR_INCARNATION: incarnation + 1, names.RESTARTS: attempt}
         whole = self._drawing.start("supervisor.restart", otel.Context(), told, links=linked(failed, "restart_of"))
         self._revivals[path] = Revival(whole, failed, whole.began, incarnation + 1)
 
@@ -113,8 +116,9 @@ class Actors:
 
     def _ended(self, path: str, kind: str, exit: Any) -> None:
         self._give_up(path)
+        incarnation = self._incarnations.pop(path, 1)
         if error_type(exit):
-            self._incarnation(path, kind, exit, 1)
+            self._incarnation(path, kind, exit, incarnation)
         self._running.pop(path, None)
 
 
