@@ -167,6 +167,14 @@ def test_a_person_who_writes_nothing_refuses_the_sampling(person):
     assert at_desk.ends()[0] == 1
 
 
+def test_who_serves_at_a_terminal_is_told_that_it_waits_and_can_leave(person):
+    at_desk = person("serve", "asking_app.py:app")
+
+    at_desk.types("serving asker to whoever types JSON-RPC here, as a host would; Ctrl-C ends it", "\x03")
+
+    assert at_desk.ends() == (130, "")
+
+
 def test_ctrl_c_at_a_question_ends_the_command_with_130(person):
     at_desk = person("call", "asking_app.py:app", "fill")
 

@@ -45,8 +45,13 @@ class ServeOptions:
 
 def serve_app(options: ServeOptions) -> int:
     """Serve the app until the input ends or a signal comes; return the exit code."""
+    at_terminal = sys.stdin.isatty()
     with standard_streams_kept():  # what the app starts while it is imported may print at any time
         handle = _loaded(options)
+    if at_terminal:
+        click.echo(
+            f"serving {handle.app.name} to whoever types JSON-RPC here, as a host would; Ctrl-C ends it", err=True
+        )
     return _run(handle, options, serve_stdio)
 
 
