@@ -353,7 +353,7 @@ async def growth(count, *, delete=False, wait=0.0):
 
 
 @pytest.mark.parametrize(
-    ("delete", "count", "limit"), [(True, 1000, 1024), (False, 200, 10 * 1024)], ids=["deleted", "abandoned"]
+    ("delete", "count", "limit"), [(True, 600, 1024), (False, 200, 10 * 1024)], ids=["deleted", "abandoned"]
 )
 async def test_sessions_cost_little_and_those_that_ended_nothing(delete, count, limit):
     """c02: abandoned sessions of the peers cost 40 KiB each. trio keeps up to a thousand stale deadlines, 200 kB."""
