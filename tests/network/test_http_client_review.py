@@ -18,6 +18,7 @@ from span_world import Recorded
 from zcp_actors import open_runtime, sse_client, streamable_http_client, websocket_client
 from zcp_actors.errors import StartFailed, UnexpectedStatus, UsageError
 from zcp_actors.transports.http.client_address import identity
+from zcp_actors.transports.http.client_factory import make_http_client
 from zcp_actors.transports.http.old_sse import MAX_EARLY
 
 V2025, V2026 = "2025-11-25", "2026-07-28"
@@ -406,3 +407,25 @@ async def test_an_old_servers_endpoint_is_sent_the_credentials_of_its_stream():
         ):
             await text(client, "any")
     assert {asked.headers["authorization"] for asked in served.asked} == {"Basic dXNlcjp3b3Jk"}
+
+
+@pytest.mark.parametrize("client", [streamable_http_client, sse_client])
+async def test_headers_go_with_every_request_of_a_client_that_was_passed(client):
+    """They were left out without a word, and the server refused who had given a token."""
+    server = Old() if client is sse_client else Manners()
+    with trio.fail_after(GUARD):
+        async with (
+            scripted(server) as served,
+            open_runtime(),
+            make_http_client(headers={"x-its": "own"}) as http_client,
+            client(served.url, http_client=http_client, headers={"x-token": "t", "Accept": "never"}) as opened,
+        ):
+            await text(opened, "any")
+    assert {(asked.headers["x-its"], asked.headers["x-token"]) for asked in served.asked} == {("own", "t")}
+    assert all("never" not in asked.headers["accept"] for asked in served.asked)
+
+
+@pytest.mark.parametrize("client", [streamable_http_client, sse_client])
+def test_authentication_that_a_passed_client_would_not_use_is_refused(client):
+    with pytest.raises(UsageError, match="give it to that client"):
+        client("http://host/mcp", http_client=object(), auth=("user", "word"))

@@ -98,12 +98,18 @@ def streamable_http_client(
     ("in" or "out", bytes) of each message. Raises `UsageError` for what is no URL, and for what no header can carry.
     """
     common: dict[str, Any] = {"headers": headers, "auth": auth, "max_message": max_message, "tap": tap}
+    _require_one_place_for_auth(auth, http_client)
     if isinstance(target, str):
         return ZCPClientSession(HTTPWay(target, http_client=http_client, **common), **options)
     if http_client is not None:
         raise UsageError("an app in this process is visited by an HTTP client of its own: leave http_client out")
     server = target if isinstance(target, HTTPServerHandle) else streamable_http_server(target)
     return ZCPClientSession(HTTPWay(server.endpoint, make=server.make, **common), **options)
+
+
+def _require_one_place_for_auth(auth: Any, http_client: HTTPClient | None) -> None:
+    if auth is not None and http_client is not None:
+        raise UsageError("auth is not used with an http_client: give it to that client, httpx.AsyncClient(auth=...)")
 
 
 def sse_client(
@@ -122,6 +128,7 @@ def sse_client(
     Such servers speak the stateful era only. The other options are those of `streamable_http_client`, which is what a
     newer server wants.
     """
+    _require_one_place_for_auth(auth, http_client)
     way = OldSSEWay(url, http_client=http_client, headers=headers, auth=auth, max_message=max_message, tap=tap)
     return ZCPClientSession(way, era=era, **options)
 

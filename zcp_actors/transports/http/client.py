@@ -105,8 +105,10 @@ class HTTPChannel:
         max_message: int,
         manner_of: Callable[[HTTPChannel, Any], Manner],
         tap: Tap | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.client, self.url, self.max_message = client, url, max_message
+        self._headers = headers
         self.shown = shown(url)
         _, host, port = origin(url)
         self._facts = {"transport": "tcp", "protocol": "http", "address": host, "port": port}
@@ -154,7 +156,12 @@ class HTTPChannel:
         if type(message) is Request:
             exchange = Exchange(message, body)
             self.exchanges[message.id] = exchange
-            self.start(self._run, exchange, self.manner)
+            # What traces HTTP draws the exchange within the request that it carries.
+            spans = None if self._session is None else self._session.spans
+            if spans is None:
+                self.start(self._run, exchange, self.manner)
+            else:
+                spans.around(message.id).run(self.start, self._run, exchange, self.manner)
         else:
             self.manner.notify(message, body)
 
@@ -217,6 +224,8 @@ class HTTPChannel:
         """One HTTP request to the server; see `client_request.ask`."""
         if self._tap is not None and body is not None:
             self._tap("out", body)
+        if self._headers is not None:
+            headers = {**self._headers, **headers}
         try:
             async with ask(self.client, method, self.url, headers, body=body, sent=sent, parsed=self._parsed) as reply:
                 self._met = True

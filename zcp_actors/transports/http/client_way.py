@@ -62,6 +62,13 @@ class URLWay:
         """The URL, without what may be secret in it. None for an app in this process: others are at the same URL."""
         return identity(self.url) if self.make is make_http_client else None
 
+    @property
+    def beside(self) -> Mapping[str, str] | None:
+        """The headers that a client which was passed does not know, to be sent beside its own."""
+        if self.http_client is None or self.headers is None:
+            return None
+        return {name.lower(): value for name, value in self.headers.items()}
+
     @asynccontextmanager
     async def lent_client(self) -> AsyncIterator[HTTPClient]:
         """The HTTP client for one opening; one that was made for it is closed with the block, within a deadline."""
@@ -101,7 +108,13 @@ class HTTPWay(URLWay):
             try:
                 async with trio.open_nursery() as nursery:
                     channel = HTTPChannel(
-                        client, self.url, nursery, max_message=self.max_message, manner_of=manner_of, tap=self.tap
+                        client,
+                        self.url,
+                        nursery,
+                        max_message=self.max_message,
+                        manner_of=manner_of,
+                        tap=self.tap,
+                        headers=self.beside,
                     )
                     try:
                         yield channel

@@ -153,6 +153,7 @@ class OldSSEWay(URLWay):
                 max_message=self.max_message,
                 manner_of=lambda channel, _: OldManner(channel),
                 tap=self.tap,
+                headers=self.beside,
             )
             nursery.start_soon(channel.follow, reply)
             try:
@@ -164,7 +165,7 @@ class OldSSEWay(URLWay):
 
     @asynccontextmanager
     async def _stream(self, client: HTTPClient) -> AsyncIterator[Reply]:
-        headers = {"accept": EVENT_STREAM, "cache-control": "no-store"}
+        headers = {**(self.beside or {}), "accept": EVENT_STREAM, "cache-control": "no-store"}
         async with AsyncExitStack() as stack:
             with trio.move_on_after(ENDPOINT_SECONDS) as waiting:
                 reply = await stack.enter_async_context(ask(client, "GET", self.url, headers))
