@@ -2,8 +2,8 @@
 A supervised actor runtime on trio. It knows nothing of MCP.
 
 Owns the public names of the layer. Read in this order: `exit`, `ref`, `reply`, `host`, `cell`, `mailbox`, `actor`,
-`seat`, `strategy`, `supervisor`, `regroup`, `ending`, `workers`, `timers`, `registry`, `inspection`, `trace`, and
-`runtime`, where all of it meets.
+`seat`, `strategy`, `supervisor`, `regroup`, `ending`, `workers`, `timers`, `registry`, `inspection`, `trace`,
+`watchdog`, and `runtime`, where all of it meets.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from zcp_actors.actors.strategy import Child, Restart
 from zcp_actors.actors.supervisor import Supervisor
 from zcp_actors.actors.timers import Timers
 from zcp_actors.actors.trace import KEPT, Trace
+from zcp_actors.actors.watchdog import Watchdog
 from zcp_actors.actors.workers import Job, Workers
 from zcp_actors.errors import ActorStopped, NoRuntime, UsageError
 from zcp_actors.ports import NullRecorder
@@ -200,6 +201,14 @@ class Runtime:
 
     @trio.lowlevel.enable_ki_protection
     async def _serve(self, scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
+        watchdog = Watchdog()
+        watchdog.start()
+        try:
+            await self._serve_within(scope, task_status)
+        finally:
+            watchdog.stop()
+
+    async def _serve_within(self, scope: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
         with scope:
             async with trio.open_nursery() as nursery:
                 self._nursery = self.workers._nursery = nursery
