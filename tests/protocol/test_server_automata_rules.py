@@ -471,11 +471,12 @@ def test_a_retry_gives_recorded_answers_at_once_and_asks_again_what_is_missing(w
     assert list(run.call.open) == [second]
 
 
-def test_answers_to_what_was_never_asked_are_ignored(world):
+@pytest.mark.parametrize("answer", [{"action": "accept", "content": {}}, {"of": "an extension"}, {}, 5, None, []])
+def test_answers_to_what_was_never_asked_are_ignored(world, answer):
     """C 60."""
     asked = suspended(world.server, world)
 
-    assert send_again(world, asked, {"nobody-asked": {"action": "accept", "content": {}}}) is None
+    assert send_again(world, asked, {"nobody-asked": answer}) is None
     (run,) = world.runs.values()
     assert len(run.call.journal.awaited()) == 2
 

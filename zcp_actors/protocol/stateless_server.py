@@ -258,7 +258,7 @@ class StatelessServer(Server):
             if key in responses:
                 answer = responses[key]
                 if not isinstance(answer, ANSWERS[method]):
-                    got = type(answer).__name__
+                    got = type(answer).__name__ if isinstance(answer, Model) else "of no shape that any answer has"
                     return self.finished(
                         call, InvalidParams(f"params.inputResponses[{key!r}] must answer {method}, not be {got}")
                     )

@@ -48,6 +48,7 @@ InputRequest = CreateMessageRequest | ListRootsRequest | ElicitRequest
 InputRequests = dict[str, InputRequest]
 InputResponse = CreateMessageResult | ListRootsResult | ElicitResult
 InputResponses = dict[str, InputResponse]
+"""By the keys of the questions. What came under a key and has no shape of an answer is kept as it came."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
