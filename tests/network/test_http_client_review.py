@@ -429,3 +429,10 @@ async def test_headers_go_with_every_request_of_a_client_that_was_passed(client)
 def test_authentication_that_a_passed_client_would_not_use_is_refused(client):
     with pytest.raises(UsageError, match="give it to that client"):
         client("http://host/mcp", http_client=object(), auth=("user", "word"))
+
+
+@pytest.mark.parametrize("era", [None, V2026])
+def test_the_old_transport_refuses_an_era_that_it_cannot_carry(era):
+    """It waited for an introduction that this era does not have."""
+    with pytest.raises(UsageError, match="2025-11-25 only"):
+        sse_client("http://host/sse", era=era)

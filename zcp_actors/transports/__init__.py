@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zcp_actors.errors import UsageError
+from zcp_actors.protocol.dialect import Era
 from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.sessions.zcp_client_session import ZCPClientSession
 from zcp_actors.transports.command import Command as Command
@@ -92,10 +93,11 @@ def streamable_http_client(
 
     `target` may be an app, or `streamable_http_server(app)`: it is visited in this process, without sockets. `headers`
     and `auth` (httpx's) go with every request, and the credentials in a URL as Basic authentication. `http_client` is
-    any client with the API of `httpx.AsyncClient`; it stays open, and what it logs of URLs is its own affair. Make it
-    with `timeout=None`: httpx's usual five seconds without a byte would end every call that takes longer. Without
-    one, httpx's environment counts: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`. `tap` is called with
-    ("in" or "out", bytes) of each message. Raises `UsageError` for what is no URL, and for what no header can carry.
+    any client with the API of `httpx.AsyncClient`; it stays open, has `auth` of its own, and what it logs of URLs is
+    its own affair. Make it with `timeout=None`: httpx's usual five seconds without a byte would end every call that
+    takes longer. Without one, httpx's environment counts: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+    `tap` is called with ("in" or "out", bytes) of each message. Raises `UsageError` for what is no URL, and for what no
+    header can carry.
     """
     common: dict[str, Any] = {"headers": headers, "auth": auth, "max_message": max_message, "tap": tap}
     _require_one_place_for_auth(auth, http_client)
@@ -126,8 +128,10 @@ def sse_client(
     """A client, not yet opened, of a server of the old HTTP+SSE transport, whose stream is at this URL.
 
     Such servers speak the stateful era only. The other options are those of `streamable_http_client`, which is what a
-    newer server wants.
+    newer server wants. Raises `UsageError` as that one does, and for the other era.
     """
+    if Era.of(era) is not Era.STATEFUL:
+        raise UsageError(f"HTTP+SSE carries the era {Era.STATEFUL.value} only: leave era={era!r} out")
     _require_one_place_for_auth(auth, http_client)
     way = OldSSEWay(url, http_client=http_client, headers=headers, auth=auth, max_message=max_message, tap=tap)
     return ZCPClientSession(way, era=era, **options)
