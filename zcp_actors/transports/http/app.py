@@ -97,7 +97,9 @@ class HTTPApp:
         """Serve for the time of the block, in a runtime of its own unless one was given, and end it as `drain` does.
 
         For an application around this one, whose server tells nobody else of its start-up and its end:
-        `Starlette(routes=[Mount("/tools", mcp)], lifespan=mcp.lifespan)`. Raises `UsageError` where trio does not run,
+        `Starlette(routes=[Mount("/tools", mcp)], lifespan=mcp.lifespan)`. That server decides how long connections live
+        after its signal, and may cut them before it tells of its end (hypercorn does, after its `graceful_timeout`);
+        `serve_http` tells each call first. Raises `UsageError` where trio does not run,
         and what keeps tasks from being taken up, before the block.
         """
         if not trio.lowlevel.in_trio_run():
