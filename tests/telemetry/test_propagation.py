@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
 from opentelemetry import baggage
 from opentelemetry import context as otel
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span, set_span_in_context
 from session_world import STATEFUL, STATELESS, Line, both_eras, opened
 from span_world import Recorded, links, seconds
 
@@ -227,6 +228,29 @@ async def test_requests_in_both_directions_say_who_asked_and_in_which_session(er
     (point,) = client.metric("mcp.client.session.duration")
     assert point[:3] == (era, "http", "tcp")
     assert asked.attributes["server.port"] in point
+
+
+@both_eras
+async def test_what_traces_http_draws_a_request_within_the_call_that_it_carries(era):
+    """Source: the example of semantic-conventions-genai, docs/gen-ai/mcp.md."""
+    recorded, current = Recorded(), []
+
+    async def look(request):
+        current.append(get_current_span())
+
+    with trio.fail_after(GUARD):
+        async with open_runtime(recorder=recorded.telemetry) as runtime:
+            transport = httpx.ASGITransport(streamable_http_server(app).app(runtime))
+            async with (
+                httpx.AsyncClient(transport=transport, event_hooks={"request": [look]}) as http,
+                streamable_http_client("http://localhost/mcp", era=era, http_client=http) as client,
+            ):
+                current.clear()
+                with recorded.tracer.start_as_current_span("agent step"):
+                    await client.call_tool("carried")
+                asked = recorded.one("tools/call carried", "CLIENT")
+                # The older revision may open its stream of news meanwhile.
+                assert asked.context.span_id in {span.get_span_context().span_id for span in current}
 
 
 @both_eras

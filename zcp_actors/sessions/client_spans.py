@@ -8,6 +8,7 @@ sent, and decides nothing.
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -29,6 +30,8 @@ from zcp_actors.wire import CallToolRequestParams, Notification, Request
 from zcp_actors.wire.meta_keys import SUBSCRIPTION_ID
 
 if TYPE_CHECKING:
+    from contextvars import Context
+
     from zcp_actors.actors import Reply
     from zcp_actors.ports import Recorder, Span
     from zcp_actors.protocol.asking import Incoming
@@ -100,6 +103,11 @@ class ClientSpans:
             told = {key: facts[key] for key in ("meta", "method", "target", "version")}
             whole = under = self._recorder.begin("operation", f"{self._path}/request-{id}", **told)
         outgoing.spans = self._legs[id] = Asking(whole, self._leg(id, method, params, under), id)
+
+    def around(self, id: RequestId) -> Context:
+        """Where what carries this request is a part of it."""
+        asking, here = self._legs.get(id), copy_context()
+        return here if asking is None else asking.leg.within(here)
 
     def _facts(self, id: RequestId, method: str, params: Any) -> dict[str, Any]:
         return request_facts(id, method, params, self._session.connection, self._version)
