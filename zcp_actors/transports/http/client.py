@@ -159,12 +159,7 @@ class HTTPChannel:
             # What traces HTTP draws the exchange within the request that it carries.
             spans = None if self._session is None else self._session.spans
             if spans is None:
-                # What traces HTTP draws the exchange within the request that it carries.
-            spans = None if self._session is None else self._session.spans
-            if spans is None:
                 self.start(self._run, exchange, self.manner)
-            else:
-                spans.around(message.id).run(self.start, self._run, exchange, self.manner)
             else:
                 spans.around(message.id).run(self.start, self._run, exchange, self.manner)
         else:
