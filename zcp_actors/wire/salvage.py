@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from typing import Any, Final
 
 import jiter
@@ -33,8 +32,9 @@ _NEXT_KEY = re.compile(rb"\s*(" + _STRING + rb")\s*:")
 def from_rereading(raw: bytes) -> tuple[Kind | None, RequestId | None]:
     """Of text that a lenient reader accepts: duplicate keys, NaN, endless digits, half surrogates, no UTF-8.
 
-    An id that stands twice is left out; another key that does still tells the kind, so that a spoilt request never ends
-    a request of ours that has the same id. What nests too deeply is looked at from its ends.
+    An id that stands twice is none, and still tells a request from a notification; another key that does still tells
+    the kind, so that a spoilt request never ends a request of ours that has the same id. What nests too deeply is
+    looked at from its ends.
     """
     outermost: list[tuple[str, Any]] = []
 
@@ -52,8 +52,8 @@ def from_rereading(raw: bytes) -> tuple[Kind | None, RequestId | None]:
         return None, None
     if not isinstance(value, dict):
         return None, None
-    times = Counter(name for name, _ in outermost)
-    return _writable(*seems({name: item for name, item in outermost if name != "id" or times[name] == 1}))
+    kind, id = seems(value)
+    return _writable(kind, id if sum(name == "id" for name, _ in outermost) == 1 else None)
 
 
 def _integer(digits: str) -> int | None:
@@ -76,7 +76,7 @@ def from_edges(head: bytes, tail: bytes) -> tuple[Kind | None, RequestId | None]
     first, last = _head_members(head), _tail_members(tail)
     members = first | last
     if first.get("id", members.get("id")) != members.get("id"):
-        del members["id"]
+        members["id"] = None
     return seems(members)
 
 
