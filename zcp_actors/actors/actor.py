@@ -143,13 +143,11 @@ class Actor(Generic[M]):
 
     async def _batch(self, seat: Seat, envelope: Envelope | None) -> None:
         for left in reversed(range(BATCH)):
-            if not await seat.attend(envelope):
+            # A handler that never waits must not outrun a cancel or a stop for 32 messages.
+            if (seat.mailbox.control or seat.ending) and not await seat.attend(envelope):
                 break
             if envelope is not None:
                 await seat.handle(envelope)
-            # A handler that never waits must not outrun a cancel or a stop for 32 messages.
-            if seat.ending:
-                break
             # What is taken here is handled in the next round, so that the last round takes nothing.
             envelope = seat.mailbox.take_now() if left else None
             if envelope is None:
