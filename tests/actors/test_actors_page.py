@@ -1,0 +1,50 @@
+"""Every example of the page about actors runs, and what it says of numbers is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import trio
+
+from zcp_actors import Actor, Restart
+from zcp_actors.actors import dead_letters, runtime, trace, watchdog
+from zcp_actors.testing import virtual_clock
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "actors.md").read_text(encoding="utf-8")
+
+
+def examples() -> dict[str, object]:
+    """The page's code, run from top to bottom as one program; its tests by name."""
+    names: dict[str, object] = {}
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    for number, block in enumerate(blocks, 1):
+        exec(compile(block, f"actors.md, example {number}", "exec"), names)
+    return {name: value for name, value in names.items() if name.startswith("test_")}
+
+
+@pytest.mark.parametrize("name", examples())
+def test_an_example_of_the_actors_page_runs(name):
+    trio.run(examples()[name], clock=virtual_clock())
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        ("`mailbox_size` messages (64)", Actor.mailbox_size),
+        ("`grace` seconds (5)", Actor.grace),
+        ("`last_words` seconds (1)", Actor.last_words),
+        ("`open_runtime(grace=10)` bounds", runtime.GRACE),
+        ("keeps the last 1000 records", trace.KEPT),
+        ("the last 1000 messages", dead_letters.KEPT),
+    ],
+)
+def test_a_number_of_the_page_is_the_one_of_the_code(words, number):
+    assert words in PAGE
+    assert f"{number:g}" in re.findall(r"\d+", words)
+
+
+def test_the_defaults_that_the_page_names_are_the_defaults():
+    assert runtime.Runtime.start.__kwdefaults__["restart"] is Restart.ON_FAILURE
+    assert watchdog.LOOK_SECONDS == 1.0
