@@ -8,7 +8,7 @@ import trio.testing
 from network.http_site import BOTH, Events, site
 
 from zcp_actors.errors import HTTPRefused
-from zcp_actors.transports.http.config import IDLE_SECONDS, RETRY_MS
+from zcp_actors.transports.http.config import BODY_SECONDS, IDLE_SECONDS, RETRY_MS
 
 
 async def test_a_session_has_an_id_that_cannot_be_guessed_and_is_visible_ascii():
@@ -387,6 +387,28 @@ async def by_header(scope):
     if not names:
         raise HTTPRefused(401, "who are you?", headers=[("WWW-Authenticate", "Test")])
     return names[0]
+
+
+@pytest.mark.parametrize("named", [None, 7])
+async def test_no_name_lets_nobody_in(named):
+    """A function that finds nobody, and says so by returning nothing, must not let everybody in."""
+
+    async def find(scope):
+        return named
+
+    async with site(authenticate=find) as server:
+        assert (await server.call("who")).status_code == 401
+        with pytest.raises(AssertionError, match="who you are"):
+            await server.session()
+
+
+async def test_who_somebody_is_must_be_found_out_in_time(autojump_clock):
+    async def find(scope):
+        await trio.sleep_forever()
+
+    async with site(authenticate=find) as server:
+        assert (await server.call("who")).status_code == 503
+        assert trio.current_time() < BODY_SECONDS
 
 
 async def test_a_session_belongs_to_whoever_began_it():

@@ -20,7 +20,8 @@ import trio
 
 from zcp_actors.errors import HTTPRefused, StartFailed, UsageError
 from zcp_actors.sessions.handle import ServerHandle
-from zcp_actors.transports.http.config import HEADER_SECONDS, HTTPConfig, nobody
+from zcp_actors.transports.http.config import HEADER_SECONDS, HTTPConfig
+from zcp_actors.transports.http.identity import principal_of
 from zcp_actors.transports.http.origins import Doorkeeper, is_loopback
 from zcp_actors.transports.http.service import FLUSH_SECONDS, GRACE_SECONDS, TELLING_SHARE
 from zcp_actors.transports.websocket import RECEIVE_BYTES, SUBPROTOCOL, WebsocketConnection
@@ -198,7 +199,7 @@ class _Door:
             "headers": [(b"host", host.encode()), *headers],
             "client": (str(getattr(request.remote, "address", "")), getattr(request.remote, "port", 0)),
         }
-        return await (self._config.authenticate or nobody)(scope)
+        return await principal_of(self._config.authenticate, scope)
 
     async def _converse(self, connection: WebsocketConnection, principal: str) -> None:
         session = self._handle.host(self._runtime, connection, principal=principal, state=self._state)

@@ -30,10 +30,11 @@ from zcp_actors.protocol.dialect import Era, era_of_header, era_of_post
 from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.sessions.runtime import open_runtime
 from zcp_actors.transports.http import stateless
-from zcp_actors.transports.http.config import HTTPConfig, nobody
+from zcp_actors.transports.http.config import HTTPConfig
 from zcp_actors.transports.http.conversation import Conversation, unknown_version
 from zcp_actors.transports.http.exchange import EVENTS, JSON, ClientLeft, Exchange, path_of
 from zcp_actors.transports.http.headers import VERSION
+from zcp_actors.transports.http.identity import principal_of
 from zcp_actors.transports.http.origins import Doorkeeper
 from zcp_actors.transports.http.pages import is_preflight, permissions, readable_by
 from zcp_actors.transports.http.service import GRACE_SECONDS, Service
@@ -178,7 +179,7 @@ class HTTPApp:
                 await exchange.empty(204, permissions(exchange.headers))
                 return
         with self.service.request():
-            principal = await (self.config.authenticate or nobody)(exchange.scope)
+            principal = await principal_of(self.config.authenticate, exchange.scope)
             if exchange.method == "POST":
                 await self._post(exchange, principal)
             else:

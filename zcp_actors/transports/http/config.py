@@ -44,11 +44,6 @@ RETRY_MS = 1000
 """What a client whose stream was let go waits before it comes back: often enough for a person who watches."""
 
 
-async def nobody(_: Mapping[str, Any]) -> str:
-    """Everybody is the same to a server without authentication."""
-    return ""
-
-
 @attrs.frozen(kw_only=True)
 class HTTPConfig:
     """What `create_asgi_app` and `serve_http` take. Times are in seconds, sizes in bytes."""
@@ -66,6 +61,7 @@ class HTTPConfig:
     authenticate: Callable[[Mapping[str, Any]], Awaitable[str]] | None = None
     """Given the ASGI scope of a request, return who sends it (a stable name), or raise `HTTPRefused` (401, 403).
 
+    "" is everybody without a name, None is a 401, too. It has `HEADER_SECONDS`.
     A websocket's upgrade is a request, too; its scope has no method.
     """
     max_message: int = MAX_BYTES

@@ -17,9 +17,9 @@ import attrs
 import trio
 
 from zcp_actors.errors import HTTPRefused, NoRuntime
-from zcp_actors.transports.http.config import HEADER_SECONDS, nobody
 from zcp_actors.transports.http.exchange import JSON, path_of, raw
 from zcp_actors.transports.http.headers import Headers
+from zcp_actors.transports.http.identity import principal_of
 from zcp_actors.transports.http.service import RETRY_AFTER, SHUTTING_DOWN
 from zcp_actors.transports.websocket import GOING_AWAY, SUBPROTOCOL, TOO_BIG, WebsocketConnection
 from zcp_actors.wire import ErrorResponse, encode
@@ -157,7 +157,7 @@ class Visitors:
         self._judge(scope)
         service = self._app.service
         with service.request(), self._place(frames):
-            principal = await self._authenticated(scope)
+            principal = await principal_of(self._app.config.authenticate, scope)
             connection = VisitorConnection(frames, peer_of(scope), service)
             with service.hosting(connection, None, principal) as session:
                 try:
@@ -183,11 +183,6 @@ class Visitors:
             yield
         finally:
             del self._open[frames]
-
-    async def _authenticated(self, scope: Scope) -> str:
-        with trio.move_on_after(HEADER_SECONDS):
-            return await (self._app.config.authenticate or nobody)(scope)
-        raise HTTPRefused(UNAVAILABLE, f"who you are was not found out within {HEADER_SECONDS:g} s")
 
 
 async def refuse(scope: Scope, send: Send, error: HTTPRefused) -> None:
