@@ -436,3 +436,51 @@ def test_the_old_transport_refuses_an_era_that_it_cannot_carry(era):
     """It waited for an introduction that this era does not have."""
     with pytest.raises(UsageError, match="2025-11-25 only"):
         sse_client("http://host/sse", era=era)
+
+
+@pytest.mark.parametrize("client", [streamable_http_client, sse_client])
+async def test_a_server_that_asks_and_takes_no_answers_costs_few_sockets_and_no_other_call(client, monkeypatch, caplog):
+    """Each answer had a connection of its own, until the host could open no file any more."""
+    monkeypatch.setattr("zcp_actors.transports.http.client_stateful.NOTICES_AT_ONCE", 2)
+    monkeypatch.setattr("zcp_actors.transports.http.client_stateful.MAX_NOTICES", 5)
+    take, taken = trio.Event(), []
+
+    class Deaf(Old if client is sse_client else Manners):
+        version = V2025
+
+        async def __call__(self, asked, reply):
+            if asked.method != "POST" or asked.rpc:
+                await super().__call__(asked, reply)
+                return
+            taken.append(asked.message["id"])
+            await take.wait()
+            await reply.empty(202)
+
+        async def tools_call(self, asked, reply):
+            await reply.stream_head()
+            await self.ask(reply, asked)
+            await reply.event(reply.response({"content": [{"type": "text", "text": asked.tool}]}))
+            await reply.end()
+
+        async def answer(self, asked):
+            await self.ask(self.stream, asked)
+            await super().answer(asked)
+
+        async def ask(self, reply, asked):
+            for number in range(10 if asked.tool == "asking" else 0):
+                await reply.event({"jsonrpc": "2.0", "id": f"ping {number}", "method": "ping"})
+
+    with trio.fail_after(GUARD):
+        async with scripted(Deaf()) as served, open_runtime(), client(served.url, era=V2025) as opened:
+            assert await text(opened, "asking") == "asking"
+            assert await text(opened, "after") == "after"
+            while len(taken) < 2:
+                await trio.lowlevel.checkpoint()
+            assert await text(opened, "again") == "again"
+            assert len(taken) == 2
+            take.set()
+            while len(taken) < 5:
+                await trio.lowlevel.checkpoint()
+            assert await text(opened, "last") == "last"
+    assert sorted(taken) == [f"ping {number}" for number in range(5)]
+    assert caplog.text.count("does not take the answers") == 1

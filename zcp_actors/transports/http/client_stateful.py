@@ -44,6 +44,14 @@ NOTICE_SECONDS = 30.0
 NOTICE_TRIES = 3
 """How often an answer or a notification is sent when connections break: a second one of the same id does no harm."""
 
+NOTICES_AT_ONCE = 32
+"""Answers and notifications under way: each holds a socket, and a server may ask faster than it listens. Four times the
+questions that are answered at once by default."""
+
+MAX_NOTICES = 4096
+"""Those under way and those that wait for it, eight for each request that may be in flight; who leaves more lying is
+sent no more."""
+
 UNWIND_SECONDS = 5.0
 """What a cancelled call has to take back its own questions; most servers end its stream then."""
 
@@ -84,6 +92,8 @@ class StatefulManner:
         self._introduced = trio.Event()
         self._renewing = trio.Lock()
         self._standing: trio.CancelScope | None = None
+        self._notices, self._left_out = 0, False
+        self._sending = trio.Semaphore(NOTICES_AT_ONCE)
 
     @property
     def id(self) -> str | None:
@@ -274,7 +284,18 @@ class StatefulManner:
             if exchange is not None:
                 self._channel.start(self._take_back, exchange, message, body)
         else:
+            self._later(message, body)
+
+    def _later(self, message: Message, body: bytes) -> None:
+        """Deliver it when there is room; beyond a limit it is left out."""
+        if self._notices < MAX_NOTICES:
+            self._notices += 1
             self._channel.start(self._deliver_later, message, body)
+        elif not self._left_out:
+            self._left_out = True
+            log.warning(
+                "%s asks and does not take the answers: those beyond %d are not sent", self._channel.shown, MAX_NOTICES
+            )
 
     async def _take_back(self, exchange: Exchange, message: Message, body: bytes) -> None:
         """Tell the server, and leave the stream later: by it come the cancels of what the call itself had asked."""
@@ -287,8 +308,12 @@ class StatefulManner:
         exchange.scope.deadline = trio.current_time() + UNWIND_SECONDS
 
     async def _deliver_later(self, message: Message, body: bytes) -> None:
-        await self._introduced.wait()
-        await self._deliver(message, body)
+        try:
+            await self._introduced.wait()
+            async with self._sending:
+                await self._deliver(message, body)
+        finally:
+            self._notices -= 1
 
     async def _deliver(self, message: Message, body: bytes) -> None:
         """POST what wants no response. A failure is nobody's exception: it is logged."""

@@ -65,7 +65,7 @@ class OldManner(StatefulManner):
         """See `Manner`. A request that was accepted is not in flight here any more, and can be cancelled still."""
         is_cancel = isinstance(message, Notification) and message.method == CANCELLED
         if is_cancel and self._channel.taken_back(message) is None:
-            self._channel.start(self._deliver_later, message, body)
+            self._later(message, body)
         else:
             super().notify(message, body)
 
