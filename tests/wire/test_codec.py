@@ -70,6 +70,7 @@ REFUSED = [
     (b"hello", -32700, None, None, "not JSON"),
     (b'{"jsonrpc":"2.0","id":1,"method":"x"', -32700, None, None, "not JSON"),
     (b"\xff\xfe{}", -32700, None, None, "not JSON"),
+    (b'\xef\xbb\xbf{"jsonrpc":"2.0","id":1,"method":"x"}', -32700, 1, "request", "not JSON"),
     (b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":"\xff"}}', -32700, 1, "request", "not UTF-8"),
     (b'{"jsonrpc":"2.0","id":"\xff","method":"x"}', -32700, None, "request", "not UTF-8"),
     (b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":NaN}}', -32700, 1, "request", "not JSON"),

@@ -30,7 +30,7 @@ _NEXT_KEY = re.compile(rb"\s*(" + _STRING + rb")\s*:")
 
 
 def from_rereading(raw: bytes) -> tuple[Kind | None, RequestId | None]:
-    """Of text that a lenient reader accepts: duplicate keys, NaN, endless digits, half surrogates, no UTF-8.
+    """Of text that a lenient reader accepts: duplicate keys, NaN, endless digits, half surrogates, a byte order mark.
 
     An id that stands twice is none, and still tells a request from a notification; another key that does still tells
     the kind, so that a spoilt request never ends a request of ours that has the same id. What nests too deeply is
@@ -43,7 +43,7 @@ def from_rereading(raw: bytes) -> tuple[Kind | None, RequestId | None]:
         outermost = pairs
         return dict(pairs)
 
-    text = raw.decode(errors="surrogateescape")
+    text = raw.decode(errors="surrogateescape").removeprefix("\ufeff")
     try:
         value = json.loads(text, object_pairs_hook=note, parse_int=_integer, strict=False)
     except RecursionError:
