@@ -157,6 +157,19 @@ def test_whatever_a_span_carries_the_document_is_of_jaegers_model(tmp_path_facto
     assert trace["spans"][0]["operationName"] == name
 
 
+def test_half_a_character_costs_no_other_span(path):
+    """Python has such text, from JSON that a model wrote; UTF-8 has none."""
+    file = JaegerFile(path)
+    tracer = Maker(file).tracer
+    tracer.start_span("bad \ud800", attributes={"list \udfff": ["\ud800"], "good": "ü😀"}).end()
+    tracer.start_span("good").end()
+    file.shutdown()
+
+    found = named(path)
+    assert found.keys() == {"bad �", "good"}
+    assert tags_of(found["bad �"])["good"] == "ü😀"
+
+
 def test_nothing_is_at_the_path_before_the_end_and_the_part_is_gone_after_it(path):
     path.write_text("an earlier run")
     file = JaegerFile(path)

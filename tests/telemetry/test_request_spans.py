@@ -166,6 +166,22 @@ async def test_a_suspended_call_is_one_trace_with_its_waits_between_the_rounds(a
         assert waited.attributes["zcp.retroactive"] is True
 
 
+@both_eras
+async def test_half_a_character_is_in_no_span(era, autojump_clock):
+    """An exporter by OTLP that meets one loses its whole batch."""
+    recorded = Recorded(content=True)
+    async with asking(recorded, era) as client:
+        with pytest.raises(RPCError):
+            await client.call_tool("half \ud800")
+        with pytest.raises(RPCError):
+            await client.read_resource("note://\ud800/x")
+
+    assert "tools/call half �" in {span.name for span in recorded.spans}
+    for span in recorded.spans:
+        span.to_json().encode()
+        f"{span.name}{dict(span.attributes)}{span.status.description}".encode()
+
+
 @pytest.mark.parametrize(("tool", "code"), [("refuses", "-32050"), ("nobody", "-32602")])
 @both_eras
 async def test_a_code_is_an_error_of_the_client_and_of_the_server_only_if_it_is_at_fault(

@@ -89,8 +89,14 @@ KEPT: Final = 1000
 """Requests whose words are kept made: a server lists fewer targets, and each is a few hundred bytes."""
 
 
+def clean(text: str) -> str:
+    """The same text without halves of characters: an exporter that cannot encode one loses all spans of its batch."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def cut(name: str) -> str:
-    """A name that a peer chose, short enough to be shown."""
+    """A name that somebody chose, short enough to be shown."""
+    name = clean(name)
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
 
 
@@ -110,5 +116,5 @@ def about(method: str, target: str) -> dict[str, Any]:
         return attributes
     attributes = {METHOD: cut(method)}
     if target and method.startswith("resources/"):
-        attributes[RESOURCE_URI] = target[:URI_LENGTH]
+        attributes[RESOURCE_URI] = clean(target[:URI_LENGTH])
     return attributes

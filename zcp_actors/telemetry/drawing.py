@@ -143,13 +143,13 @@ class Drawing:
                 if self.content and fact in CONTENT:
                     told[CONTENT[fact]] = shown(value)
             elif value is not None and value != "":
-                told[name] = names.cut(str(value)) if fact in TEXTS else value
+                told[name] = names.cut(str(value)) if fact in TEXTS else plain(value)
         return told
 
     def description(self, facts: Mapping[str, Any]) -> str | None:
         """The words of an error, which may quote what was said: only where the host wants contents."""
         message = facts.get("message")
-        return message if self.content and isinstance(message, str) else None
+        return names.clean(message) if self.content and isinstance(message, str) else None
 
     def link(self, of: Followed, to: Any, type: str) -> None:
         """Link a span that has begun to what a `Followed`, or a span's context, names.
@@ -162,10 +162,15 @@ class Drawing:
             of.span.add_link(at, {names.LINK_TYPE: type})
 
 
+def plain(value: Any) -> Any:
+    """A value as an attribute holds it."""
+    return names.clean(value) if isinstance(value, str) else value
+
+
 def shown(content: Any) -> str:
     """Contents as an attribute holds them."""
     if isinstance(content, str):
-        return content
+        return names.clean(content)
     return json.dumps(content, default=lambda model: model.to_dict() if hasattr(model, "to_dict") else str(model))
 
 

@@ -21,6 +21,7 @@ import attrs
 import msgspec
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from zcp_actors.telemetry.conventions import clean
 from zcp_actors.telemetry.jaeger_span import process_of, to_jaeger
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ class SpanLines(SpanExporter):
         if span.resource is not self._resource:
             self._resource = span.resource
             self._processes += 1
-            yield _encode({"process": f"p{self._processes}", **process_of(span.resource)}) + b"\n"
-        yield _encode(to_jaeger(span, f"p{self._processes}")) + b"\n"
+            yield _line({"process": f"p{self._processes}", **process_of(span.resource)})
+        yield _line(to_jaeger(span, f"p{self._processes}"))
 
     def _write(self, piece: bytes) -> None:
         """Write all of it, or raise; what was torn off by a full disk must not spoil the line after it."""
@@ -227,6 +228,26 @@ class _Document:
 
     def _warnings(self) -> list[str] | None:
         return [f"{self.lost} spans are missing: this file holds no more"] if self.lost else None
+
+
+def _line(found: dict[str, Any]) -> bytes:
+    try:
+        return _encode(found) + b"\n"
+    except UnicodeEncodeError:  # half a character is no JSON; it must not cost the other spans
+        return _encode(_clean(found)) + b"\n"
+
+
+def _clean(value: Any) -> Any:
+    """The same without halves of characters."""
+    match value:
+        case str():
+            return clean(value)
+        case dict():
+            return {clean(key): _clean(each) for key, each in value.items()}
+        case list():
+            return [_clean(each) for each in value]
+        case _:
+            return value
 
 
 _NOBODY = {"serviceName": "unknown_service", "tags": []}

@@ -145,7 +145,7 @@ class Tasks:
             told[names.ERROR_TYPE] = error
             task.span.set_status(StatusCode.ERROR, self._drawing.description({"message": facts.get("reason")}))
         if self._drawing.content and facts.get("reason"):
-            told[names.TASK_REASON] = str(facts["reason"])
+            told[names.TASK_REASON] = names.clean(str(facts["reason"]))
         task.span.set_attributes(told)
         task.attributes.update(told)
         task.ended = True
