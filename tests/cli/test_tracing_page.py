@@ -12,6 +12,8 @@ import pytest
 from jaeger_model import checked
 
 from zcp_actors.cli.commands import program
+from zcp_actors.telemetry import Clock
+from zcp_actors.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tracing.md").read_text()
@@ -57,3 +59,21 @@ def test_every_link_of_the_page_to_a_file_leads_somewhere():
 
     assert len(files) >= 2
     assert [link for link in files if not (ROOT / "docs" / link).exists()] == []
+
+
+class Names:
+    """A meter that remembers what was made."""
+
+    def __init__(self):
+        self.made = set()
+
+    def __getattr__(self, name):
+        return lambda instrument, *_, **__: self.made.add(instrument)
+
+
+def test_every_metric_is_on_the_page_and_no_other():
+    meter = Names()
+    Metrics(meter, Clock(), live=True)
+
+    rows = re.findall(r"^\| (`[^|]*`) \|", PAGE.partition("### Metrics")[2].partition("\n## ")[0], re.MULTILINE)
+    assert set(re.findall(r"`([^`]+)`", " ".join(rows))) == meter.made
