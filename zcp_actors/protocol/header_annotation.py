@@ -35,13 +35,15 @@ def header_annotations(schema: Any) -> dict[str, tuple[str, ...]]:
     taken: set[str] = set()
     for name, path, kind in _annotated(schema):
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            raise BadAnnotation(f"{ANNOTATION} {name!r} is not an HTTP token")
+            raise BadAnnotation(f"{ANNOTATION} {name!r:.100} is not an HTTP token")
         if path is None or not path:
-            raise BadAnnotation(f"{ANNOTATION} {name!r} is not on a parameter reached by properties alone")
+            raise BadAnnotation(f"{ANNOTATION} {name!r:.100} is not on a parameter reached by properties alone")
         if not isinstance(kind, str) or kind not in PRIMITIVE:
-            raise BadAnnotation(f"{ANNOTATION} {name!r} is on type {kind!r}; allowed are string, integer and boolean")
+            raise BadAnnotation(
+                f"{ANNOTATION} {name!r:.100} is on type {kind!r:.100}; allowed are string, integer and boolean"
+            )
         if name.lower() in taken:
-            raise BadAnnotation(f"{ANNOTATION} {name!r} stands twice")
+            raise BadAnnotation(f"{ANNOTATION} {name!r:.100} stands twice")
         taken.add(name.lower())
         found[name] = path
     return found

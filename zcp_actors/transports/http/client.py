@@ -121,6 +121,7 @@ class HTTPChannel:
         self._progress = trio.lowlevel.ParkingLot()
         self._met = False
         self._parsed: dict[str, Any] = {}
+        self._strangers, self._announce = 0, 1
         self.closed = False
 
     @property
@@ -301,7 +302,16 @@ class HTTPChannel:
         if message.id is None:
             message = attrs.evolve(message, id=exchange.request.id)
         if message.id != exchange.request.id or type(message.id) is not type(exchange.request.id):
-            log.warning("%s answers request %r on the stream of another; dropped", self.shown, message.id)
+            self._strangers += 1
+            if self._strangers >= self._announce:
+                # The 1st, 10th, 100th, …: as for what is no message.
+                self._announce *= 10
+                log.warning(
+                    "%s answers request %.100r on the stream of another (no. %d); dropped",
+                    self.shown,
+                    message.id,
+                    self._strangers,
+                )
             return
         exchange.answered = True
         passed = message if exchange.on_reply is None else exchange.on_reply(message)
