@@ -75,9 +75,9 @@ class Call(Job):
         self.session, self.automaton, self.served, self.task = session, automaton, served, task
         self.suspending = False
         self._task: trio.lowlevel.Task | None = None
-        # Who waits for the client: mostly the handler's own task, and nobody else.
-        self._asks = False
-        self._branches: set[trio.lowlevel.Task] | None = None
+        # What waits for the client: mostly the handler's own task, and no branch of it.
+        self._asks: Reply[Any] | None = None
+        self._branches: dict[trio.lowlevel.Task, Reply[Any]] | None = None
         # A set; most calls do nothing once, and an empty dict is smaller, and nothing to the garbage collector.
         self._once_scopes: dict[trio.CancelScope, None] = {}
         self._step: Timer | None = None
@@ -127,12 +127,20 @@ class Call(Job):
             scope.deadline = deadline
             scope.shield = True
         self.cancel("suspended: the client was asked")
+        self._release()
 
     def abort(self, reason: str) -> None:
         """End this run for good: the client, a timeout or the session's end cancelled the call."""
         for scope in self._once_scopes:
             scope.shield = False
         self.cancel(reason)
+        self._release()
+
+    def _release(self) -> None:
+        """End the waits that no cancel reaches: what a shield asks for would be waited for in vain."""
+        for slot in (self._asks, *(self._branches or {}).values()):
+            if slot is not None:
+                slot.fail(CallEnding("the call is ending: what was asked will not be answered to this run"))
 
     def move(self, host: CallHost, served: Served, task: Any) -> None:
         """Go on below another host, as a task: whoever started it has answered for it, and may end."""
@@ -171,7 +179,7 @@ class Call(Job):
         task = trio.lowlevel.current_task()
         if not slot.settled:
             # With the answer in hand it only passes a checkpoint, and may ask the next question.
-            self._enter(task)
+            self._enter(task, slot)
         recorder, limit = self.session.runtime.recorder, QUESTION_SECONDS[method]
         report = None
         if recorder.enabled and "question" in recorder.subjects:
@@ -194,20 +202,20 @@ class Call(Job):
         if self.served.phase is not Phase.RUNNING:
             return False
         root, branches = self._task or task, self._branches or ()
-        return all_waiting(root, {root, *branches} if self._asks else branches)
+        return all_waiting(root, {root, *branches} if self._asks is not None else branches)
 
-    def _enter(self, task: trio.lowlevel.Task) -> None:
+    def _enter(self, task: trio.lowlevel.Task, slot: Reply[Any]) -> None:
         if task is self._task:
-            self._asks = True
+            self._asks = slot
         else:
-            self._branches = self._branches or set()
-            self._branches.add(task)
+            self._branches = {} if self._branches is None else self._branches
+            self._branches[task] = slot
 
     def _leave(self, task: trio.lowlevel.Task) -> None:
         if task is self._task:
-            self._asks = False
+            self._asks = None
         elif self._branches is not None:
-            self._branches.discard(task)
+            self._branches.pop(task, None)
 
     # -------------------------------------------------------------------------------------------- side effects
     async def once(self, key: str, function: Callable[[], Any], *, retry_unfinished: bool) -> Any:
