@@ -9,6 +9,7 @@ import struct
 import tracemalloc
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from itertools import pairwise
 from statistics import median
 
 import httpx
@@ -329,7 +330,7 @@ async def test_a_server_for_others_is_reached_by_an_address():
 
 # ------------------------------------------------------------------------------------------------ memory
 async def growth(count, *, delete=False, wait=0.0):
-    """What each of so many sessions adds to the process."""
+    """What each of so many sessions adds to the process, twice; the smaller, for what is paid once is not theirs."""
 
     async def live(server, number):
         for _ in range(number):
@@ -343,17 +344,18 @@ async def growth(count, *, delete=False, wait=0.0):
         await live(server, 20)
         tracemalloc.start()
         try:
-            gc.collect()
-            before = tracemalloc.get_traced_memory()[0]
-            await live(server, count)
-            gc.collect()
-            return (tracemalloc.get_traced_memory()[0] - before) / count
+            sizes = []
+            for number in (0, count, count):
+                await live(server, number)
+                gc.collect()
+                sizes.append(tracemalloc.get_traced_memory()[0])
         finally:
             tracemalloc.stop()
+    return min(after - before for before, after in pairwise(sizes)) / count
 
 
 @pytest.mark.parametrize(
-    ("delete", "count", "limit"), [(True, 600, 1024), (False, 200, 10 * 1024)], ids=["deleted", "abandoned"]
+    ("delete", "count", "limit"), [(True, 300, 1024), (False, 100, 10 * 1024)], ids=["deleted", "abandoned"]
 )
 async def test_sessions_cost_little_and_those_that_ended_nothing(delete, count, limit):
     """c02: abandoned sessions of the peers cost 40 KiB each. trio keeps up to a thousand stale deadlines, 200 kB."""
@@ -361,7 +363,7 @@ async def test_sessions_cost_little_and_those_that_ended_nothing(delete, count, 
 
 
 async def test_sessions_that_expired_cost_nothing_any_more(autojump_clock):
-    assert await growth(200, wait=IDLE_SECONDS + 1) < 1024
+    assert await growth(100, wait=IDLE_SECONDS + 1) < 1024
 
 
 async def test_a_listener_that_reads_nothing_costs_a_bounded_amount():
