@@ -253,10 +253,12 @@ class Requests:
         """Begin one side of a request: the one that asks, or the one that answers a "call"."""
         drawing, asks = self._drawing, subject == "request"
         links: list[Link] = []
-        waited = facts.pop("waited", None) if facts else None
-        after = facts.get("after") if waited else None
-        taken_back = under if method == names.CANCELLING else None
-        around = inside(under) if taken_back is None else taken_back.beside
+        waited = after = taken_back = around = None
+        if facts:
+            waited, after = facts.pop("waited", None), facts.get("after")
+        if under is not None:
+            taken_back = under if method == names.CANCELLING else None
+            around = under.inside if taken_back is None else under.beside
         if asks:
             kind, parent = SpanKind.CLIENT, self._ambient(around, facts, meta)
         else:
