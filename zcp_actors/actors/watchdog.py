@@ -44,14 +44,17 @@ class Step:
     batch: Any
     """The list trio takes its tasks from: another one after every poll, so the same one means the same step."""
     task: Any
-    name: str
-    """The path of the actor or the job, or the name of the task."""
-    place: str
-    """The innermost places in the code, outermost first."""
+    job: Any
+    """What a worker works at, if it is one."""
 
-    def goes_on(self, other: Step) -> bool:
+    def goes_on(self, other: Step | None) -> bool:
         """Whether the other is the same step."""
-        return self.batch is other.batch and self.task is other.task
+        return other is not None and self.batch is other.batch and self.task is other.task
+
+    @property
+    def name(self) -> str:
+        """The path of the actor or the job, or the name of the task."""
+        return str(self.task.name if self.job is None else self.job.path)
 
 
 class Watchdog:
@@ -79,33 +82,26 @@ class Watchdog:
 
     def look(self) -> None:
         """Look once, from another thread than the loop's; speak if the step is the one that was seen last."""
-        seen, self._seen = self._seen, step_of(self._loop)
+        frame = sys._current_frames().get(self._loop)
+        seen, self._seen = self._seen, step_of(frame)
         now = self._seen
-        if now is None or seen is None or not now.goes_on(seen):
+        if frame is None or now is None or not now.goes_on(seen) or now.goes_on(self._told):
             return
-        if self._told is None or not now.goes_on(self._told):
-            self._told = now
-            log.warning(
-                "%s has held up the loop for more than %g s: wait with trio, or use trio.to_thread\n%s",
-                now.name,
-                self.seconds,
-                now.place,
-            )
+        self._told = now
+        msg = "%s has held up the loop for more than %g s: wait with trio, or use trio.to_thread\n%s"
+        log.warning(msg, now.name, self.seconds, _place(frame))
 
 
-def step_of(thread: int) -> Step | None:
-    """The step that the loop of this thread is in; None while it waits."""
-    innermost = sys._current_frames().get(thread)
+def step_of(innermost: FrameType | None) -> Step | None:
+    """The step that the loop is in whose thread is at this place; None while it waits."""
     frame, job = innermost, None
     while frame is not None and frame.f_code is not _LOOP:
         if frame.f_code is _JOB:
             job = frame.f_locals.get("job")
         frame = frame.f_back
-    facts = {} if frame is None else frame.f_locals
+    facts = {} if frame is None or frame is innermost else frame.f_locals
     task, batch = facts.get("task"), facts.get("batch")
-    if innermost is None or innermost is frame or task is None or batch is None:
-        return None
-    return Step(batch, task, task.name if job is None else job.path, _place(innermost))
+    return None if task is None or batch is None else Step(batch, task, job)
 
 
 def _place(frame: FrameType) -> str:
