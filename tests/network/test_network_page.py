@@ -1,0 +1,54 @@
+"""Every example of the page about the network runs, and what it says of numbers is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import trio
+
+from zcp_actors.sessions.state_keys import STATE_KEYS
+from zcp_actors.transports.http import config, patience, replay, service
+
+PAGE = (Path(__file__).parents[2] / "docs" / "network.md").read_text("utf-8")
+
+
+def examples():
+    """The page's code, run from top to bottom as one program; its tests by name."""
+    names: dict[str, object] = {}
+    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE), 1):
+        exec(compile(block, f"network.md, example {number}", "exec"), names)
+    return {name: value for name, value in names.items() if name.startswith("test_")}
+
+
+@pytest.mark.parametrize("name", examples())
+def test_an_example_of_the_network_page_runs(name, monkeypatch):
+    monkeypatch.setenv(STATE_KEYS, "a key that only tests would ever use")
+
+    async def run():
+        with trio.fail_after(30):
+            await examples()[name]()
+
+    trio.run(run)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"`idle_seconds` ({config.IDLE_SECONDS:g})",
+        f"`retry_ms` ({config.RETRY_MS})",
+        f"{replay.REPLAY_BYTES // 1024} KiB and {replay.REPLAY_EVENTS} events",
+        f"| a message | {config.MAX_BYTES // 1024 // 1024} MiB | 413 |",
+        f"| a head, or the next one on a connection | {config.HEADER_SECONDS:g} s |",
+        f"| a body | {config.BODY_SECONDS:g} s | 408 |",
+        f"| `authenticate` | {config.HEADER_SECONDS:g} s | 503 |",
+        f"| sessions | {config.MAX_SESSIONS // 1000} 000 |",
+        f"| requests at once, streams among them | {config.MAX_REQUESTS // 1000} 000 |",
+        f"| websockets | {config.MAX_WEBSOCKETS} | 503 |",
+        f"| a reader that stands still | {patience.STALL_SECONDS:g} s |",
+        f"the grace period ({service.GRACE_SECONDS:g} s)",
+    ],
+)
+def test_a_number_of_the_network_page_is_the_one_of_the_code(words):
+    assert words in PAGE
