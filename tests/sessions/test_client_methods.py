@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import pytest
 import trio
@@ -214,6 +215,40 @@ async def test_a_handler_that_logs_at_no_level_is_told(way, autojump_clock):
     async with opened(everything(), **way) as client:
         with pytest.raises(RPCError, match="'loud' is not one of"):
             await client.call_tool("log", {"level": "loud"})
+
+
+@pytest.mark.parametrize(
+    ("report", "error"),
+    [
+        (lambda ctx: ctx.progress(1, math.inf), NotJSON),
+        (lambda ctx: ctx.progress(1, math.nan), NotJSON),
+        (lambda ctx: ctx.progress(1, 2, "\ud800"), NotJSON),
+        (lambda ctx: ctx.progress("1"), UsageError),
+        (lambda ctx: ctx.progress(1, True), UsageError),
+        (lambda ctx: ctx.progress(1, 2, b"half"), NotJSON),
+        (lambda ctx: ctx.progress(1, 2, 3), UsageError),
+        (lambda ctx: ctx.info(object()), NotJSON),
+        (lambda ctx: ctx.info("x", logger=3), UsageError),
+        (lambda ctx: ctx.info("x", logger="\ud800"), NotJSON),
+    ],
+)
+async def test_a_report_that_no_wire_carries_is_refused_where_it_is_made(way, report, error, autojump_clock):
+    """On every transport, and before it is sent: else it would be heard in process and vanish on a wire."""
+    app, raised, heard = FastZCP("Reports"), [], []
+
+    @app.tool
+    async def tell(ctx: Context) -> str:
+        try:
+            await report(ctx)
+        except UsageError as caught:
+            raised.append(type(caught))
+        return "told"
+
+    listeners = {"log_handler": heard.append, "progress_handler": heard.append}
+    async with opened(app, **listeners, **way) as client:
+        await client.set_logging_level("debug")
+        assert (await client.call_tool("tell")).content[0].text == "told"
+    assert (raised, heard) == ([error], [])
 
 
 async def test_a_listener_that_fails_harms_nobody(way, caplog, autojump_clock):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from zcp_actors.actors import Job, Reply
-from zcp_actors.errors import CallEnding, HandlerError, OnceUncertain, RequestTimeout, RPCError
+from zcp_actors.errors import CallEnding, HandlerError, OnceUncertain, RequestTimeout, RPCError, UsageError
 from zcp_actors.protocol.capabilities import ELICITATION, ROOTS, SAMPLING
 from zcp_actors.protocol.journal import Recorded
 from zcp_actors.protocol.questions import Question
@@ -272,10 +272,25 @@ class Call(Job):
     # -------------------------------------------------------------------------------------------- reports
     async def progress(self, progress: float, total: float | None, message: str | None) -> None:
         """See `Context.progress`."""
+        _ensure_number("progress", progress)
+        if total is not None:
+            _ensure_number("a total", plain(total, "total"))
+        _ensure_text("a progress message", plain(message, "message"))
         self.session.progressed(self, progress, total, message)
         await self.session.room(self)
 
     async def log(self, level: str, content: Any, logger: str | None) -> None:
         """See `Context.log`."""
+        _ensure_text("a logger", plain(logger, "logger"))
         self.session.logged(self, level, plain(content, "message"), logger)
         await self.session.room(self)
+
+
+def _ensure_number(what: str, given: Any) -> None:
+    if not isinstance(given, int | float) or isinstance(given, bool):
+        raise UsageError(f"{what} is a number, not {given!r:.80}")
+
+
+def _ensure_text(what: str, given: Any) -> None:
+    if not isinstance(given, str | None):
+        raise UsageError(f"{what} is a text, not {given!r:.80}")

@@ -199,7 +199,8 @@ class Context:
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         """Tell the client how far this call is.
 
-        Goes nowhere when it did not ask; a value that does not rise is dropped.
+        Goes nowhere when it did not ask; a value that does not rise, to another finite one, is dropped. Raises
+        `UsageError`, and its `NotJSON` for what no wire carries (an infinite total).
         """
         await self._call.progress(progress, total, message)
 
