@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from zcp_actors.cli.commands import run
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
+PYTHON = shlex.quote(sys.executable)
 APP = "asking_app.py:app"
 DESK = "zcp_actors.demo.desk:app"
 
@@ -64,7 +66,7 @@ def test_a_function_without_arguments_makes_the_app(outcome):
 
 
 def test_a_command_line_is_started_and_called(outcome):
-    code, out, _ = outcome("call", f"{sys.executable} -m mcp_server_time", "get_current_time", "--arg", "timezone=UTC")
+    code, out, _ = outcome("call", f"{PYTHON} -m mcp_server_time", "get_current_time", "--arg", "timezone=UTC")
 
     assert (code, json.loads(out)["timezone"]) == (0, "UTC")
 
@@ -184,7 +186,7 @@ def test_control_characters_of_a_server_do_not_reach_the_terminal(outcome):
         (["tools", "ws://127.0.0.1:9/ws"], 3, "127.0.0.1:9/ws cannot be reached"),
         (["tools", "'unclosed"], 2, "cannot split"),
         (["tools", "no-such-program-here -x"], 3, "cannot start no-such-program-here -x"),
-        (["tools", f"{sys.executable} -m no_such_module_here"], 3, "server "),
+        (["tools", f"{PYTHON} -m no_such_module_here"], 3, "server "),
     ],
 )
 def test_a_mistake_is_one_line_and_an_exit_code(outcome, words, code, message):
@@ -195,13 +197,13 @@ def test_a_mistake_is_one_line_and_an_exit_code(outcome, words, code, message):
 
 
 def test_a_server_that_ends_at_once_is_reported_with_its_last_words(outcome):
-    _, _, err = outcome("tools", f"{sys.executable} -m no_such_module_here")
+    _, _, err = outcome("tools", f"{PYTHON} -m no_such_module_here")
 
     assert error_of(err).endswith("No module named no_such_module_here")
 
 
 def test_a_server_that_stays_silent_is_given_up_after_the_timeout(outcome):
-    silent = f"{sys.executable} -c 'import sys; sys.stdin.read()'"
+    silent = f"{PYTHON} -c 'import sys; sys.stdin.read()'"
 
     code, _, err = outcome("call", silent, "work", "--timeout", "0.2")
 
@@ -219,7 +221,7 @@ def test_a_program_that_is_no_server_is_named_with_what_it_wrote(outcome):
 
 @pytest.mark.parametrize(("served", "wanted"), [("2025-11-25", "2026-07-28"), ("2026-07-28", "2025-11-25")])
 def test_an_era_that_the_server_does_not_speak_is_a_connection_that_is_not_there(outcome, served, wanted):
-    server = f"{sys.executable} -m zcp_actors.cli serve {APP} --era {served}"
+    server = f"{PYTHON} -m zcp_actors.cli serve {APP} --era {served}"
 
     code, _, err = outcome("tools", server, "--era", wanted)
 
@@ -298,7 +300,7 @@ def test_the_version_is_that_of_the_package(outcome):
 
 def test_a_reader_that_has_enough_is_no_error_to_report():
     done = subprocess.run(
-        ["/bin/sh", "-c", f"{sys.executable} -m zcp_actors.cli tools {DESK} --raw | true"],
+        ["/bin/sh", "-c", f"{PYTHON} -m zcp_actors.cli tools {DESK} --raw | true"],
         check=False,
         capture_output=True,
         timeout=60,

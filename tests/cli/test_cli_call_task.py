@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -108,7 +109,7 @@ async def test_a_task_that_is_given_up_is_cancelled_at_its_server(era, autojump_
 @both_eras
 def test_ctrl_c_cancels_the_task_at_its_server(files, tmp_path, era):
     kept = tmp_path / "kept.sqlite3"
-    server = f"{sys.executable} -m zcp_actors.cli serve {APP} --store {kept}"
+    server = shlex.join([sys.executable, "-m", "zcp_actors.cli", "serve", APP, "--store", str(kept)])
     process = subprocess.Popen(
         [sys.executable, "-m", "zcp_actors.cli", "call", server, "last", *files, "--task", "--era", era],
         stdin=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def test_a_call_writes_its_trace(era):
 
 
 def test_a_call_that_fails_writes_its_trace_too(capsys):
-    assert run(["call", f"{sys.executable} -c pass", "x", "--trace-file", "out.json"]) == 3
+    assert run(["call", shlex.join([sys.executable, "-c", "pass"]), "x", "--trace-file", "out.json"]) == 3
     assert any("error.type" in json.dumps(span["tags"]) for span in spans_of(Path("out.json")))
 
 
@@ -76,7 +77,8 @@ def test_an_address_that_is_none_ends_the_command_before_it_begins(capsys):
 
 
 def test_both_ends_of_a_connection_are_one_trace():
-    server = f"{sys.executable} -m zcp_actors.cli serve {DESK} --trace-file {Path.cwd() / 'server.json'}"
+    traces = str(Path.cwd() / "server.json")
+    server = shlex.join([sys.executable, "-m", "zcp_actors.cli", "serve", DESK, "--trace-file", traces])
 
     assert run(["call", server, "word_count", "--arg", "text=two words", "--trace-file", "client.json"]) == 0
 

@@ -7,6 +7,7 @@ manifest that is not true.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -152,7 +153,7 @@ def small(tmp_path):
     ids=["none", "a MUST", "a SHOULD"],
 )
 def test_the_command_prints_a_row_for_each_check_and_fails_for_a_must(small, mistake, failed, code):
-    server = f"{sys.executable} {PROGRAMS / 'faulty_task_server.py'} '{mistake}'"
+    server = shlex.join([sys.executable, str(PROGRAMS / "faulty_task_server.py"), mistake])
     done = judge("--stdio", server, "--manifest", small)
 
     assert f"{failed} failed" in done.output
