@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import asynccontextmanager
 from functools import partial
@@ -34,6 +35,7 @@ from zcp_actors import (
     streamable_http_server,
     websocket_client,
 )
+from zcp_actors.errors import ConnectionLost
 from zcp_actors.telemetry import Telemetry
 from zcp_actors.wire import ErrorResponse, Request, Response
 
@@ -63,6 +65,11 @@ async def carried(ctx: Context) -> str:
 
 
 events: dict[str, trio.Event] = {}
+
+
+@app.tool
+async def dies() -> None:
+    os._exit(9)
 
 
 @app.tool
@@ -198,6 +205,25 @@ async def test_an_untrusted_caller_is_linked_to_and_is_no_parent(era):
     assert isinstance(asked.attributes["server.port"], int)
     assert served.context.trace_id != asked.context.trace_id
     assert links(served)["caller"] == asked.context.span_id
+
+
+@both_eras
+async def test_a_session_that_was_lost_and_found_again_is_closed_in_good_order(era, tmp_path):
+    recorded = Recorded()
+    with trio.fail_after(GUARD):
+        async with (
+            open_runtime(recorder=recorded.telemetry) as runtime,
+            over_stdio(runtime, tmp_path / "spans") as client_of,
+        ):
+            backend = await runtime.connect(client_of(era=era))
+            with pytest.raises(ConnectionLost):
+                await backend.call_tool("dies")
+            await backend.call_tool("carried")
+
+    assert recorded.one("tools/call dies").attributes["error.type"] == "ServerExited"
+    closing = recorded.one("session.close").attributes
+    assert (closing["zcp.close.reason"], closing.get("error.type")) == ("closed", None)
+    assert sorted(point[0] for point in recorded.metric("mcp.client.session.duration")) == sorted((era, "ServerExited"))
 
 
 @both_eras

@@ -140,6 +140,7 @@ class ClientSession(Cell["Message | Decided"]):
     def opened(self, introduction: Introduction) -> None:
         """The era is agreed and the handshake done: requests may go out."""
         again, self.introduction = self.introduction is not None, introduction
+        self.failure = None
         self._move(State.READY)
         self._ready.set(None)
         if again:
@@ -203,7 +204,7 @@ class ClientSession(Cell["Message | Decided"]):
             facts = way_facts(self.connection) if self.connection is not None else {}
             if self.introduction is not None:
                 facts["version"] = self.introduction.version
-            if self.failure is not None and state is not State.READY:
+            if self.failure is not None:
                 facts["error"] = type(self.failure).__name__
             recorder.transition("session", self.me.path, old.value, state.value, **facts)
 

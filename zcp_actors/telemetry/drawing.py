@@ -61,7 +61,7 @@ ATTRIBUTES = {
 CONTENT = {"arguments": names.ARGUMENTS, "result": names.RESULT}
 """Facts that are shown only where the host wants contents."""
 
-TEXTS = frozenset({"id", "key", "task"})
+TEXTS = frozenset({"id", "key", "task", "backend"})
 """Facts whose attribute is a text whatever they are; names of a peer's choosing are cut."""
 
 
