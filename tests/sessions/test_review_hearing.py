@@ -12,9 +12,9 @@ import trio
 import trio.testing
 
 from zcp_actors import Context, FastZCP, memory_client, open_runtime
-from zcp_actors.errors import CapabilityMissing, MethodNotFound, Overloaded, RPCError
+from zcp_actors.errors import CapabilityMissing, MethodNotFound, Overloaded, RPCError, UsageError
 from zcp_actors.protocol import stateless_server
-from zcp_actors.sessions import notices
+from zcp_actors.sessions import listening, notices
 from zcp_actors.wire import Notification
 from zcp_actors.wire.meta_keys import SUBSCRIPTION_ID
 
@@ -205,3 +205,22 @@ async def test_an_update_below_what_is_followed_is_heard_under_its_own_name(era,
             session.feed(Notification("notifications/resources/updated", {"uri": uri, **meta}))
         await trio.testing.wait_all_tasks_blocked()
     assert heard == ["demo://a/part", "demo://a"]
+
+
+@pytest.mark.parametrize("era", [V2025, V2026])
+async def test_as_many_resources_as_its_limit_are_followed_and_one_more_is_refused(era, autojump_clock, monkeypatch):
+    monkeypatch.setattr(listening, "MAX_SUBSCRIBED", 2)
+    heard, served = [], app()
+    told = lambda change: heard.append(change.uri)  # noqa: E731 - for one place
+    async with open_runtime(), memory_client(served, era=era, changed_handler=told) as client:
+        await client.subscribe_resource("demo://a")
+        await client.subscribe_resource("demo://b")
+        with pytest.raises(UsageError, match="2 resources of Demo are followed already"):
+            await client.subscribe_resource("demo://c")
+        await client.subscribe_resource("demo://b")
+        await client.unsubscribe_resource("demo://a")
+        await client.subscribe_resource("demo://c")
+        for uri in ("demo://a", "demo://b", "demo://c"):
+            served.resource_updated(uri)
+        await trio.testing.wait_all_tasks_blocked()
+    assert heard == ["demo://b", "demo://c"]

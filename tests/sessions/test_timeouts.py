@@ -9,7 +9,7 @@ import trio
 from session_world import STATEFUL, both_eras, opened
 
 from zcp_actors import Context, FastZCP, Inbox, Policy, Timeouts
-from zcp_actors.errors import RequestTimeout
+from zcp_actors.errors import RequestTimeout, UsageError
 from zcp_actors.sessions.timeouts import NO_TIMEOUTS, Patience, Stopwatch
 
 SCHEMA = {"type": "object", "properties": {}}
@@ -195,3 +195,11 @@ def test_patience_says_which_limit_is_next():
     patience.heard(18, owed)
     assert patience.left(18, human, owed) == (7, "total")
     assert Patience(Timeouts(math.inf, math.inf), 0, human, owed).left(99, human, owed)[0] == math.inf
+
+
+@pytest.mark.parametrize("limit", [None, "60", -1, math.nan])
+def test_a_limit_that_is_no_number_of_seconds_is_refused_where_it_is_written(limit):
+    for options in ({"idle": limit}, {"total": limit}):
+        with pytest.raises(UsageError, match=f"Timeouts.{next(iter(options))} is a number of seconds"):
+            Timeouts(**options)
+    assert Timeouts(idle=0, total=math.inf).first == 0

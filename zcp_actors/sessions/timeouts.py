@@ -8,21 +8,29 @@ Refuses to act: it says when to look again, or which limit was reached. Source: 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import attrs
+
+from zcp_actors.errors import UsageError
+
+
+def _limit(_: object, field: attrs.Attribute[float], given: Any) -> None:
+    if not isinstance(given, int | float) or not given >= 0:
+        raise UsageError(f"Timeouts.{field.name} is a number of seconds, math.inf for no limit; not {given!r:.80}")
 
 
 @attrs.frozen
 class Timeouts:
-    """Limits of one request, in seconds; `math.inf` for none.
+    """Limits of one request, in seconds; `math.inf` for none. Raises `UsageError` for what is no such number.
 
     Time in which this side owes the server an answer does not count as idle; time in which a person is asked counts for
     neither, and is bounded by `Policy.max_human_wait` instead.
     """
 
-    idle: float = 60.0
+    idle: float = attrs.field(default=60.0, validator=_limit)
     """Without a sign of life of the peer: no result, no progress."""
-    total: float = 600.0
+    total: float = attrs.field(default=600.0, validator=_limit)
     """In all, however much progress is reported."""
 
     @property
