@@ -85,6 +85,8 @@ class Watchdog:
         frame = sys._current_frames().get(self._loop)
         seen, self._seen = self._seen, step_of(frame)
         now = self._seen
+        if self._told is not None and not self._told.goes_on(now):
+            self._told = None  # it is over, and so are its task and its batch
         if frame is None or now is None or not now.goes_on(seen) or now.goes_on(self._told):
             return
         self._told = now
