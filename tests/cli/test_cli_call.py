@@ -163,6 +163,7 @@ def test_control_characters_of_a_server_do_not_reach_the_terminal(outcome):
         (["call", APP, "work", "--arg", "steps=x"], 2, "argument 'steps' must be an integer, not 'x'"),
         (["call", APP, "speak"], 2, "tool 'speak' needs text: pass --arg text=VALUE"),
         (["call", APP, "work", "--timeout", "0"], 2, "Invalid value for '--timeout'"),
+        (["call", APP, "work", "--timeout", "nan"], 2, "Invalid value for '--timeout'"),
         (["call", "asking_app:nope", "work"], 2, "asking_app has no 'nope'; apps in it: app"),
         (["call", "asking_app:no_app", "work"], 2, "asking_app:no_app is no app but of type int"),
         (["call", "asking_app:broken", "work"], 2, "asking_app:broken() failed: ValueError: no app today"),

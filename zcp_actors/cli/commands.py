@@ -8,6 +8,7 @@ typed, 3 no connection, 130 interrupted.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from io import TextIOWrapper
@@ -36,7 +37,17 @@ _TRACE_FILE = click.option(
     help="Write traces for the Jaeger UI, and for 'trace show'.",
 )
 _FILES = click.Path(path_type=Path)
-_SECONDS = click.FloatRange(min=0, min_open=True)
+
+
+class _Seconds(click.FloatRange):
+    """Above zero; "nan" is a number to Python, and to no clock."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        return self.fail(f"{value} is no time.", param, ctx) if math.isnan(seconds) else seconds
+
+
+_SECONDS = _Seconds(min=0, min_open=True)
 
 EXAMPLES = """\b
 Examples:
