@@ -107,6 +107,19 @@ async def test_prompts_are_filled_and_completed(way, autojump_clock):
             await client.get_prompt("nothing")
 
 
+@pytest.mark.parametrize("uri", ["docs://{word}", "urn:word:{word}"])
+async def test_a_template_is_completed_by_its_uri(way, uri, autojump_clock):
+    app = FastZCP("Templates")
+
+    async def suggest(argument, value):
+        return [f"{argument} {value}"]
+
+    app.add_resource_template(lambda word: word, uri, name="words")
+    app.add_completion(suggest, uri)
+    async with opened(app, **way) as client:
+        assert (await client.complete(uri, "word", "a")).completion.values == ["word a"]
+
+
 async def test_a_server_introduces_itself(way, autojump_clock):
     async with opened(everything(), **way) as client:
         assert client.protocol_version == way["era"]

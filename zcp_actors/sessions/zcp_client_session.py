@@ -156,7 +156,8 @@ class ZCPClientSession(ToolMethods):
 
 
 def reference(ref: Any) -> Any:
-    """A completion's reference: a name is a prompt's, a text with a scheme is a resource template."""
+    """A completion's reference: a name is a prompt's, a text with "://" or a variable is a resource template."""
     if not isinstance(ref, str):
         return plain(ref)
-    return {"type": "ref/resource", "uri": ref} if "://" in ref else {"type": "ref/prompt", "name": ref}
+    is_template = "://" in ref or "{" in ref
+    return {"type": "ref/resource", "uri": ref} if is_template else {"type": "ref/prompt", "name": ref}
