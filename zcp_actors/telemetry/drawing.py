@@ -105,14 +105,14 @@ class Drawing:
         subject: str = "",
     ) -> Followed:
         """Begin a span now, or `at`."""
-        return self.start_as(Followed, name, parent, dict(attributes), kind=kind, links=links, at=at, subject=subject)
+        return self.start_as(Followed, name, parent, attributes, kind=kind, links=links, at=at, subject=subject)
 
     def start_as(
         self,
         cls: type[F],
         name: str,
         parent: otel.Context,
-        attributes: dict[str, Any],
+        attributes: Mapping[str, Any],
         *,
         kind: SpanKind = SpanKind.INTERNAL,
         links: Sequence[Link] = (),

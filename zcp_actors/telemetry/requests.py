@@ -20,6 +20,7 @@ from zcp_actors.telemetry import conventions as names
 from zcp_actors.telemetry import propagation
 from zcp_actors.telemetry.drawing import linked
 from zcp_actors.telemetry.metrics import keyed
+from zcp_actors.telemetry.shape import NO_WIRE, Numbered, Shape, shape
 from zcp_actors.telemetry.span import Followed
 from zcp_actors.telemetry.tasks import GAP, UNTRUSTED
 
@@ -37,39 +38,6 @@ POLL: Final = "tasks/get"
 
 MOST_POLLED: Final = 4096
 """Tasks whose last seen status is remembered; a poll of one that was forgotten counts as a change."""
-
-NO_WIRE: Final = "memory"
-"""A transport whose messages arrive in their sender's own step: the context found there is the sender's."""
-
-
-WHERE_NAMES: Final = (
-    names.PROTOCOL_VERSION,
-    names.TRANSPORT,
-    names.PROTOCOL_NAME,
-    names.SERVER_ADDRESS,
-    names.SERVER_PORT,
-)
-"""Attributes that are the same for all requests of a session."""
-
-
-@attrs.define(eq=False)
-class Shape:
-    """What all requests of a session for the same have in common."""
-
-    name: str
-    attributes: dict[str, Any]
-    """Those of a span that are not of one request alone. Not to be written to."""
-    measured: dict[str, Any] | None = None
-    """Those of the duration of one of which nothing more was told, once there was one."""
-
-
-def shape(method: str, target: str, *where: Any) -> Shape:
-    """The shape of requests that have these, in the order of `WHERE_NAMES`."""
-    attributes = names.about(method, target)
-    for name, value in zip(WHERE_NAMES, where, strict=False):
-        if value not in (None, "", NO_WIRE):
-            attributes[name] = value
-    return Shape(names.span_name(method, target), attributes)
 
 
 @attrs.define(eq=False)
@@ -146,7 +114,7 @@ class Waiting(Followed):
         metrics.seconds("zcp.input_request.wait.duration", ended - self.began, told)
 
 
-def answered(method: str, attributes: dict[str, Any]) -> dict[str, Any]:
+def answered(method: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """How an input request ended, for a metric."""
     ends: dict[str, Any] = {key: attributes[key] for key in (names.INPUT_ACTION, names.ERROR_TYPE) if key in attributes}
     return {names.INPUT_METHOD: method, **ends}
@@ -269,14 +237,11 @@ class Requests:
         # In the order of `WHERE_NAMES`; most have only the first two.
         where = (facts.pop("protocol", None), facts.pop("address", None), facts.pop("port", None)) if facts else ()
         usual = self._shape(method, target[: names.URI_LENGTH], version, transport, *where)
-        attributes = usual.attributes.copy()
-        if id is not None:
-            text = str(id)
-            attributes[names.REQUEST_ID] = text if len(text) <= names.NAME_LENGTH else names.cut(text)
+        attributes: Mapping[str, Any] = usual.attributes if id is None else Numbered(usual.attributes, id)
         if arguments is not None and drawing.content:
             facts["arguments"] = arguments
         if facts:
-            attributes.update(drawing.attributes(facts))
+            attributes = {**attributes, **drawing.attributes(facts)}
         began = drawing.clock.now()
         span = drawing.tracer.start_span(usual.name, parent, kind, attributes, links, began)
         at = span.get_span_context()

@@ -36,8 +36,8 @@ class Followed:
     """What links and children name it by."""
     parent: otel.Context
     began: int
-    attributes: dict[str, Any]
-    """What the span was begun with: metrics need them, and a span does not give them back."""
+    attributes: Mapping[str, Any]
+    """What the span was begun with, and told: metrics need them, and a span does not give them back."""
     subject: str = ""
     ended: bool = False
     more: bool = False
@@ -75,8 +75,9 @@ class Followed:
 
     def _add(self, told: dict[str, Any]) -> None:
         self.more = True
-        self.span.set_attributes(told)  # first: the span may not have made its own of the others yet
-        self.attributes.update(told)
+        self.span.set_attributes(told)
+        # What it was begun with is the span's as well, and may be that of other spans.
+        self.attributes = {**self.attributes, **told}
 
     def carried(self, meta: Mapping[str, Any] | None) -> dict[str, Any]:
         """See `ports.Span`."""

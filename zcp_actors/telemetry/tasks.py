@@ -147,7 +147,7 @@ class Tasks:
         if self._drawing.content and facts.get("reason"):
             told[names.TASK_REASON] = names.clean(str(facts["reason"]))
         task.span.set_attributes(told)
-        task.attributes.update(told)
+        task.attributes = {**task.attributes, **told}
         task.ended = True
         task.span.end(at)
 
