@@ -81,6 +81,78 @@ async def test_open_streams_end_with_the_server(autojump_clock):
         assert (await session.post(id=1, method="ping")).status_code == 503
 
 
+async def test_a_question_can_be_answered_while_the_server_ends(autojump_clock):
+    async with site() as server, trio.open_nursery() as nursery:
+        session = await server.session({"elicitation": {}})
+        async with session.stream(1, "approve") as response:
+            events = Events(response)
+            question = await events.next()
+            nursery.start_soon(server.asgi.drain, 10)
+            await trio.testing.wait_all_tasks_blocked()
+            assert (await session.post(id=2, method="ping")).status_code == 503
+            answer = {"action": "accept", "content": {"ok": True}}
+            assert (await session.post(id=question["id"], result=answer)).status_code == 202
+            reply = await events.next()
+        assert trio.current_time() < 1, "nothing is waited for that is there"
+    assert reply["result"]["structuredContent"] == {"result": "accept True"}
+
+
+async def test_nothing_new_begins_while_the_server_ends(autojump_clock):
+    async with site() as server, trio.open_nursery() as nursery:
+        await both_in_flight(server, nursery, {})
+        session = await server.session()
+        nursery.start_soon(server.asgi.drain, 10)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(AssertionError, match="shutting down"):
+            await server.session()
+        refused = await session.call(3, "add", {"a": 1, "b": 2})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert (await server.call("add", {"a": 1, "b": 2}, id=4)).status_code == 503
+        server.gates.go.set()
+
+
+async def test_a_client_that_was_let_go_gets_its_reply_while_the_server_ends(autojump_clock):
+    """A second after the reply was there: whoever polls comes back when it was told to."""
+    async with site() as server, trio.open_nursery() as nursery:
+        session = await server.session()
+        async with session.stream(1, "let_go") as response:
+            events = Events(response)
+            assert await events.rest() == []
+        nursery.start_soon(server.asgi.drain, 10)
+        await trio.testing.wait_all_tasks_blocked()
+        server.gates.go.set()
+        await trio.sleep(1)
+        async with session.listen(events.last) as response:
+            (reply,) = await Events(response).rest()
+        began = trio.current_time()
+    assert reply["result"]["structuredContent"] == {"result": "after all"}
+    assert trio.current_time() - began < 1, "nobody else is waited for"
+
+
+async def test_a_client_that_was_let_go_and_stays_away_is_waited_for_within_the_grace_period(autojump_clock):
+    async with site() as server:
+        session = await server.session()
+        async with session.stream(1, "let_go") as response:
+            assert await Events(response).rest() == []
+        server.gates.go.set()
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        await server.asgi.drain(10)
+        assert 5 < trio.current_time() - began < 10
+
+
+async def test_a_client_that_left_on_its_own_is_not_waited_for(autojump_clock):
+    async with site() as server:
+        session = await server.session()
+        async with session.stream(1, "told_gate", progressToken="p") as response:
+            await Events(response).next()
+        server.gates.go.set()
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        await server.asgi.drain(10)
+        assert trio.current_time() - began < 1
+
+
 @pytest.mark.parametrize(("grace", "told"), [(20, "slept"), (0.1, "the server is shutting down")])
 async def test_a_process_that_gets_sigterm_answers_or_tells_and_exits_with_zero(grace, told):
     """c16 of the peers' failures: the older era's answer was lost."""
@@ -108,6 +180,40 @@ async def test_a_process_that_gets_sigterm_answers_or_tells_and_exits_with_zero(
     assert all(told in text for text in replies)
 
 
+async def test_a_process_that_ends_takes_the_answers_to_its_questions():
+    with trio.fail_after(30):
+        process = await trio.lowlevel.open_process(
+            program("http_server.py", "20"), stdout=subprocess.PIPE, env={**os.environ, **STATE_KEY}
+        )
+        try:
+            url = (await process.stdout.receive_some()).decode().strip()
+            async with httpx.AsyncClient(timeout=None) as http:
+                session = await opened(http, url, {"elicitation": {}})
+                call = {"name": "ask", "arguments": {}}
+                message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+                async with http.stream("POST", url, json=message, headers=session) as response:
+                    events = Events(response)
+                    question = await events.next()
+                    process.send_signal(signal.SIGTERM)
+                    await refusing(http, url.replace("/mcp", "/readyz"))
+                    answer = {"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}}
+                    async with httpx.AsyncClient() as another:  # on a connection of its own
+                        assert (await another.post(url, json=answer, headers=session)).status_code == 202
+                    (reply,) = await events.rest()
+            assert await process.wait() == 0
+        finally:
+            process.kill()
+            await process.wait()
+            await process.stdout.aclose()
+    assert reply["result"]["structuredContent"] == {"result": "decline"}
+
+
+async def refusing(http, url):
+    """Wait until a server says that it is ending."""
+    while (await http.get(url)).status_code != 503:
+        await trio.lowlevel.checkpoint()
+
+
 def modern_nap(seconds):
     params = {"name": "nap", "arguments": {"seconds": seconds}}
     return modern("tools/call", params, name="nap", meta={"progressToken": "p"})
@@ -123,11 +229,16 @@ async def nap(http, url, request, began, replies):
     replies.append(text)
 
 
-async def older_nap(http, url, seconds, began, replies):
-    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+async def opened(http, url, capabilities):
+    """The headers of a new session."""
+    hello = {"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": {"name": "t", "version": "1"}}
     message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}
     reply = await http.post(url, json=message, headers=BOTH)
-    headers = {**BOTH, "mcp-session-id": reply.headers["mcp-session-id"]}
+    return {**BOTH, "mcp-session-id": reply.headers["mcp-session-id"]}
+
+
+async def older_nap(http, url, seconds, began, replies):
+    headers = await opened(http, url, {})
     request = modern_nap(seconds)["json"]
     request["params"]["_meta"] = {"progressToken": "p"}
     await nap(http, url, {"json": request, "headers": headers}, began, replies)

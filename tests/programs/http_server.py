@@ -20,6 +20,11 @@ async def nap(seconds: float, ctx: Context) -> str:
     return "slept"
 
 
+@app.tool
+async def ask(ctx: Context) -> str:
+    return (await ctx.elicit("Sure?", {"type": "object", "properties": {}})).action
+
+
 async def main(grace: float) -> None:
     async with open_runtime(grace=1) as runtime, trio.open_nursery() as nursery:
         (url,) = await nursery.start(partial(serve_http, runtime, app, port=0, grace=grace))

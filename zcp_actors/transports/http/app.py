@@ -202,6 +202,8 @@ class HTTPApp:
 
     async def _said(self, exchange: Exchange, message: Message, principal: str) -> None:
         era = era_of_post(exchange.headers.get(VERSION), message)
+        if isinstance(message, Request):
+            self.service.check_open()
         if self.handle.era not in (None, era):
             raise UnsupportedVersion(exchange.headers.get(VERSION) or "of an older client", self.service.versions)
         if era is Era.STATELESS:

@@ -138,6 +138,7 @@ class Conversation:
             headers=headers,
         )
         await writer.run()
+        stream.awaited = not stream.ended
 
     def _numbered(self, connection: SessionConnection, number: int, event: Event) -> bytes:
         connection.note(number)
@@ -202,6 +203,7 @@ class Conversation:
             raise HTTPRefused(400, "Mcp-Session-Id is missing: begin with initialize, then send the id it was given")
         connection = self.service.table.find(self.principal, id)
         if connection is None:
+            self.service.check_open()
             raise HTTPRefused(404, "there is no session of this Mcp-Session-Id (any more): begin a new one")
         connection.touch()
         return connection

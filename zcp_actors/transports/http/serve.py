@@ -129,6 +129,7 @@ class _Server:
         self._config.errorlog = log
         self._streams: dict[PatientStream, None] = {}
         self._limit = connection_limit()
+        self._accepting = trio.CancelScope()
         self._gone = trio.lowlevel.ParkingLot()
 
     async def run(
@@ -143,10 +144,9 @@ class _Server:
                     task_status.started(urls)
                     if signals:
                         caught.append(await _signal())
-                        accepting.cancel_scope.cancel("a signal asked the server to end")
+                        await self._leave(grace)
                     else:
                         await trio.sleep_forever()
-                await self._leave(grace)
             finally:
                 self._app.close()
                 for stream in list(self._streams):
@@ -157,7 +157,10 @@ class _Server:
     async def _accept(
         self, connections: trio.Nursery, task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        await trio.serve_listeners(self._serve, self._listeners, handler_nursery=connections, task_status=task_status)
+        with self._accepting:
+            await trio.serve_listeners(
+                self._serve, self._listeners, handler_nursery=connections, task_status=task_status
+            )
 
     async def _serve(self, accepted: trio.SocketStream) -> None:
         """One connection; one too many is closed at once."""
@@ -187,14 +190,18 @@ class _Server:
             self._gone.unpark_all()
 
     async def _leave(self, grace: float) -> None:
-        """Idle connections are closed at once, the others after their response."""
+        """Nothing new is taken, but connections are: a client answers a question, or comes back for its reply.
+
+        When all is answered or told, idle connections are closed at once, the others after their response.
+        """
         end = trio.current_time() + grace
-        await self._context.terminated.set()
-        for stream in [each for each in self._streams if each.idle]:
-            stream.abort()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_hurry, nursery.cancel_scope)
             await self._app.drain(grace)
+            self._accepting.cancel("a signal asked the server to end")
+            await self._context.terminated.set()
+            for stream in [each for each in self._streams if each.idle]:
+                stream.abort()
             with trio.move_on_after(min(FLUSH_SECONDS, max(end - trio.current_time(), MOMENT))):
                 while self._streams:
                     await self._gone.park()

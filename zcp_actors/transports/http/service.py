@@ -90,7 +90,8 @@ class Service:
         self.draining = False
         self._state = handle.call_state(runtime)
         self._hosted: dict[ServerSession, None] = {}
-        self._empty = trio.lowlevel.ParkingLot()
+        self._answered = trio.lowlevel.ParkingLot()
+        """Who waits for the end of requests, from `drain` on."""
         self._schemas: dict[str, tuple[Any, list[Mirrored]]] = {}
         self.door = runtime.host(Door(self), f"http-{next(_numbers)}")
         self.table = SessionTable(self)
@@ -119,11 +120,14 @@ class Service:
         self.runtime.submit(Recovering(self.handle, self.runtime), parent=self.door)
 
     # -------------------------------------------------------------------------------------------- requests
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """One more request of HTTP. Raises `HTTPRefused` (503) when there are too many, or no more are taken."""
+    def check_open(self) -> None:
+        """Raises `HTTPRefused` (503) when nothing new is taken any more."""
         if self.draining:
             raise HTTPRefused(503, SHUTTING_DOWN, headers=RETRY_AFTER)
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """One more request of HTTP. Raises `HTTPRefused` (503) when there are too many."""
         if self.requests >= self.config.max_requests:
             raise HTTPRefused(503, f"{self.requests} requests are being answered, the limit", headers=RETRY_AFTER)
         self.requests += 1
@@ -131,8 +135,8 @@ class Service:
             yield
         finally:
             self.requests -= 1
-            if not self.requests:
-                self._empty.unpark_all()
+            if self.draining:
+                self._answered.unpark_all()
 
     def host(self, connection: Connection, era: Era | None, principal: str) -> ServerSession:
         """A session at this connection; no `era`: the handle's. Raises `HTTPRefused` when there can be no more."""
@@ -163,7 +167,8 @@ class Service:
     async def drain(self, grace: float = GRACE_SECONDS) -> None:
         """Take no more, let what is in flight end, tell the rest, and close every session, all within `grace` seconds.
 
-        A cancel skips the waiting, not the telling. Afterwards nothing is served here any more.
+        Meanwhile clients of 2025-11-25 may answer what they were asked, and come back for a reply where they were told
+        to. A cancel skips the waiting, not the telling. Afterwards nothing is served here any more.
         """
         self.draining = True
         try:
@@ -178,7 +183,7 @@ class Service:
                 self.ended(session)
         with trio.move_on_after(FLUSH_SECONDS):
             while self.requests:
-                await self._empty.park()
+                await self._answered.park()
         self.close()
 
     def close(self) -> None:
@@ -190,9 +195,11 @@ class Service:
         return [session for session in self._hosted if not session.serving]
 
     async def _idle(self) -> None:
-        """Wait until no call is being served by anybody."""
+        """Wait until no call is being served by anybody, and no reply waits to be fetched."""
         await trio.lowlevel.checkpoint()
         while serving := [session for session in self._hosted if session.serving]:
             for session in serving:
                 await session.idle()
             await trio.lowlevel.checkpoint()
+        while self.table.owing:
+            await self._answered.park()

@@ -147,6 +147,14 @@ class SessionConnection:
         route = self.routes.get(call)
         return self.reachable if route is None else route.stream.reader is not None
 
+    @property
+    def owes(self) -> bool:
+        """There is a reply for a client that was let go, and told to come back for it."""
+        return any(
+            stream.awaited and stream.reader is None and stream.ended and stream.unread > 0
+            for stream in self.replay.streams.values()
+        )
+
     def hang_up(self) -> None:
         """The session has ended, and so do its streams. Whoever still waits for a reply is told."""
         for id, route in list(self.routes.items()):

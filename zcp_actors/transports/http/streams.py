@@ -102,6 +102,7 @@ class Stream:
         "_told",
         "_unread",
         "_waiting",
+        "awaited",
         "dropped",
         "ended",
         "events",
@@ -122,6 +123,8 @@ class Stream:
         self.lost_to = 0
         """The newest event that was handed out and is not kept any more."""
         self.reader: object | None = None
+        self.awaited = False
+        """The last reader was let go before the end, and told when to come back."""
         self._last = self._given = self._unread = self._sending = 0
         self._stalled = False
         self._told: tuple[tuple[int, int], ...] = ()
@@ -203,7 +206,7 @@ class Stream:
     def attach(self) -> object:
         """Become the reader; whoever was it finds itself dismissed."""
         self.reader = reader = object()
-        self._stalled = False
+        self._stalled = self.awaited = False
         self._sending = 0
         self._waiting.unpark_all()
         return reader

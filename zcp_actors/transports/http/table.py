@@ -42,6 +42,11 @@ class SessionTable:
     def __contains__(self, session: ServerSession) -> bool:
         return session in self._sessions
 
+    @property
+    def owing(self) -> bool:
+        """Some client has yet to come back for its reply."""
+        return any(connection.owes for connection in self._by_key.values())
+
     def find(self, principal: str, id: str) -> SessionConnection | None:
         """The session of this id, if it is this principal's."""
         return self._by_key.get((principal, id))
