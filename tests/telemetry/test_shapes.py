@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 
 from hypothesis import given
@@ -56,19 +57,22 @@ async def test_a_span_that_waits_for_its_exporter_is_small(autojump_clock):
 
     async with open_runtime(tracer_provider=provider), memory_client(app, era="2025-11-25") as client:
 
-        async def calls(count: int) -> None:
+        async def round_of(count: int) -> int:
+            kept.spans.clear()
+            gc.collect()
+            before, _ = tracemalloc.get_traced_memory()
             for _ in range(count):
                 await client.call_tool("echo", {"text": "hi"})
+            after, _ = tracemalloc.get_traced_memory()
+            return after - before
 
-        await calls(100)
-        kept.spans.clear()
+        await round_of(100)
         tracemalloc.start()
-        before, _ = tracemalloc.get_traced_memory()
-        await calls(200)
-        after, _ = tracemalloc.get_traced_memory()
+        # The smallest: what else is made for the first time, or is found to be garbage, falls into one of them.
+        size = min([await round_of(200) for _ in range(3)])
         tracemalloc.stop()
         spans = list(kept.spans)
     assert len(spans) == 400
-    assert (after - before) / 400 < MOST_BYTES
+    assert size / 400 < MOST_BYTES
     numbers = [span.attributes[names.REQUEST_ID] for span in spans]
     assert len(set(numbers)) == 200
