@@ -223,6 +223,23 @@ def test_a_variable_that_the_sdk_refuses_costs_a_line_and_neither_command_nor_fi
         raise AssertionError("the command was begun")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"), [("OTEL_METRICS_EXEMPLAR_FILTER", "foo"), ("OTEL_METRIC_EXPORT_INTERVAL", "-5")]
+)
+def test_a_variable_of_the_metrics_costs_a_line_and_no_span(variable, value, monkeypatch, capsys):
+    """Spans were asked for where they are typed, and are sent; metrics are only asked for by a variable."""
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    monkeypatch.setenv(variable, value)
+    with Collector() as collector:
+        with tracing(TraceOptions(otlp=collector.url), "test") as traces:
+            assert list(traces.options) == ["tracer_provider"]
+            some_spans(traces, 1)
+        assert len(collector.spans) == 2
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("zcp-actors: no metrics are sent: the OTEL_* variables cannot be used: ")
+
+
 def test_a_limit_of_the_sdk_that_is_no_number_costs_a_line_and_no_command():
     """The SDK reads it when it is imported, so another process does."""
     code = """

@@ -42,6 +42,8 @@ PROTOCOL, TRACES_PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_T
 TRACES_EXPORTER, METRICS_EXPORTER = "OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"
 TRACES, METRICS = "/v1/traces", "/v1/metrics"
 
+UNUSABLE = "the OTEL_* variables cannot be used"
+
 
 def collector_of(typed: str | None) -> str | None:
     """Return the address that spans are posted to; None for nowhere. Raises `click.ClickException`."""
@@ -127,13 +129,17 @@ def send(
     """Send the spans of this provider, if there is an address, and metrics, if wanted, until the stack is closed.
 
     Returns the meter provider, or None, and what tells afterwards whether all arrived. Raises `click.ClickException`
-    for variables that the SDK cannot use.
+    for variables of the spans that the SDK cannot use. Those of the metrics cost a line and no span: nobody typed them.
     """
     try:
         exporting = [] if url is None else [_processor(provider, url)]
+    except (ValueError, OSError) as error:
+        raise click.ClickException(f"{UNUSABLE}: {error}") from error
+    meters = None
+    try:
         meters = _meters(provider.resource, url) if metrics else None
     except (ValueError, OSError) as error:
-        raise click.ClickException(f"the OTEL_* variables cannot be used: {error}") from error
+        click.echo(f"zcp-actors: no metrics are sent: {UNUSABLE}: {' '.join(str(error).split())}", err=True)
     complaints = stack.enter_context(_complaints("metrics" if url is None else "traces", url or metrics_address()))
     exporter = exporting[0].span_exporter if exporting else None
     stack.callback(_close, [*exporting, *filter(None, [meters])], exporter, complaints)

@@ -22,6 +22,7 @@ from zcp_actors.cli.trace_sending import (
     METRICS_PROTOCOL,
     QUEUE,
     TRACES_ENDPOINT,
+    UNUSABLE,
     check_sending,
     collector_of,
     has,
@@ -183,7 +184,7 @@ def _tracer_provider(service: str) -> TracerProvider:
         # The SDK must not wait at the exit of the interpreter; the stack closes everything within its limits.
         return TracerProvider(resource=_resource(service), shutdown_on_exit=False)
     except ValueError as error:
-        raise click.ClickException(f"the OTEL_* variables cannot be used: {error}") from error
+        raise click.ClickException(f"{UNUSABLE}: {error}") from error
 
 
 def _resource(service: str) -> Any:
