@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -153,6 +154,50 @@ async def test_a_client_that_left_on_its_own_is_not_waited_for(autojump_clock):
         assert trio.current_time() - began < 1
 
 
+async def test_a_client_that_another_connection_took_the_place_of_is_not_waited_for(autojump_clock):
+    """The first response was told to come back; the client had, and left on its own."""
+    async with site() as server:
+        session = await server.session()
+        async with session.stream(1, "told_gate", progressToken="p") as response:
+            events = Events(response)
+            await events.next()
+            async with session.listen(events.last):
+                assert await events.rest() == []
+        server.gates.go.set()
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        await server.asgi.drain(10)
+        assert trio.current_time() - began < 1
+
+
+async def test_a_reply_that_comes_while_its_client_is_let_go_is_waited_for(autojump_clock):
+    """The last words of the response were being sent, and nobody waited for whom they told to come back."""
+    async with site() as server:
+        session = await server.session()
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "let_go", "arguments": {}}}
+        heard = [{"type": "http.request", "body": json.dumps(call).encode()}]
+        sent = []
+
+        async def receive():
+            return heard.pop() if heard else await trio.sleep_forever()
+
+        async def send(event):
+            sent.append(event)
+            if sum(b"retry" in each.get("body", b"") for each in sent) == 2:
+                server.gates.go.set()
+                await trio.testing.wait_all_tasks_blocked()
+
+        headers = {"host": "localhost", "content-type": "application/json", **session.headers}
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": raw}
+        await server.asgi(scope, receive, send)
+        assert sent[-1]["more_body"] is False
+        assert b"after all" not in b"".join(each.get("body", b"") for each in sent)
+        began = trio.current_time()
+        await server.asgi.drain(10)
+        assert 5 < trio.current_time() - began < 10
+
+
 @pytest.mark.parametrize(("grace", "told"), [(20, "slept"), (0.1, "the server is shutting down")])
 async def test_a_process_that_gets_sigterm_answers_or_tells_and_exits_with_zero(grace, told):
     """c16 of the peers' failures: the older era's answer was lost."""
@@ -206,6 +251,30 @@ async def test_a_process_that_ends_takes_the_answers_to_its_questions():
             await process.wait()
             await process.stdout.aclose()
     assert reply["result"]["structuredContent"] == {"result": "decline"}
+
+
+async def test_a_process_that_gets_a_second_signal_tells_and_exits():
+    """It told, and then accepted connections for ever."""
+    replies = []
+    with trio.fail_after(30):
+        process = await trio.lowlevel.open_process(
+            program("http_server.py", "1000"), stdout=subprocess.PIPE, env={**os.environ, **STATE_KEY}
+        )
+        try:
+            url = (await process.stdout.receive_some()).decode().strip()
+            async with httpx.AsyncClient(timeout=None) as http, trio.open_nursery() as nursery:
+                began = trio.Event()
+                nursery.start_soon(nap, http, url, modern_nap(1000), began, replies)
+                await began.wait()
+                process.send_signal(signal.SIGTERM)
+                await refusing(http, url.replace("/mcp", "/readyz"))
+                process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+        finally:
+            process.kill()
+            await process.wait()
+            await process.stdout.aclose()
+    assert "the server is shutting down" in replies[0]
 
 
 async def refusing(http, url):

@@ -464,3 +464,17 @@ async def test_a_draining_application_closes_its_visitors_and_takes_no_more():
         assert (closed["type"], closed["code"]) == ("websocket.close", 1001)
         (refused,) = await begin().rest()
         assert refused["code"] == 1013
+
+
+async def test_nobody_is_let_in_while_a_draining_application_still_answers(autojump_clock):
+    async with by_hand() as begin:
+        busy = begin()
+        await busy.out.receive()
+        busy.say("websocket.receive", text=call("gate"))
+        await trio.testing.wait_all_tasks_blocked()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(busy.asgi.drain, 10)
+            await trio.testing.wait_all_tasks_blocked()
+            (refused,) = await begin().rest()
+            assert refused["code"] == 1013
+            busy.say("websocket.disconnect", code=1001)

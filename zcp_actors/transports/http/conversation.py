@@ -138,7 +138,8 @@ class Conversation:
             headers=headers,
         )
         await writer.run()
-        stream.awaited = not stream.ended
+        if stream.reader in (reader, None):  # not one that another took the place of
+            stream.awaited = True
 
     def _numbered(self, connection: SessionConnection, number: int, event: Event) -> bytes:
         connection.note(number)

@@ -197,8 +197,10 @@ class _Server:
         end = trio.current_time() + grace
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_hurry, nursery.cancel_scope)
-            await self._app.drain(grace)
-            self._accepting.cancel("a signal asked the server to end")
+            try:
+                await self._app.drain(grace)
+            finally:
+                self._accepting.cancel("nobody has to come back any more")
             await self._context.terminated.set()
             for stream in [each for each in self._streams if each.idle]:
                 stream.abort()

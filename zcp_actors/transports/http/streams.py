@@ -124,7 +124,7 @@ class Stream:
         """The newest event that was handed out and is not kept any more."""
         self.reader: object | None = None
         self.awaited = False
-        """The last reader was let go before the end, and told when to come back."""
+        """The last reader did not leave on its own: for what is unread it was told when to come back."""
         self._last = self._given = self._unread = self._sending = 0
         self._stalled = False
         self._told: tuple[tuple[int, int], ...] = ()

@@ -158,6 +158,7 @@ class Visitors:
         service = self._app.service
         with service.request(), self._place(frames):
             principal = await principal_of(self._app.config.authenticate, scope)
+            service.check_open()
             connection = VisitorConnection(frames, peer_of(scope), service)
             with service.hosting(connection, None, principal) as session:
                 try:
