@@ -136,7 +136,20 @@ def test_a_retry_gives_recorded_answers_at_once_and_asks_again_what_is_missing(w
     assert list(run.call.open) == [second]
 
 
-@pytest.mark.parametrize("answer", [{"action": "accept", "content": {}}, {"of": "an extension"}, {}, 5, None, []])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"action": "accept", "content": {}},
+        {"of": "an extension"},
+        {"content": "an extension's"},
+        {"action": None},
+        {"roots": 5},
+        {},
+        5,
+        None,
+        [],
+    ],
+)
 def test_answers_to_what_was_never_asked_are_ignored(world, answer):
     """C 60."""
     asked = suspended(world.server, world)

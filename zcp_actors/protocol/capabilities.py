@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from zcp_actors.errors import INVALID_PARAMS, METHOD_NOT_FOUND, CapabilityMissing, RPCError
+from zcp_actors.errors import INVALID_PARAMS, METHOD_NOT_FOUND, CapabilityMissing, InvalidParams, RPCError
 from zcp_actors.wire import (
     CreateMessageRequest,
     CreateMessageResult,
@@ -22,6 +22,7 @@ from zcp_actors.wire import (
     ListRootsResult,
     ToolResultContent,
     ToolUseContent,
+    from_wire,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +41,16 @@ EMBEDDED: Any = {ELICITATION: ElicitRequest, SAMPLING: CreateMessageRequest, ROO
 """The shape of a question inside an `input_required` result, by its method."""
 ANSWERS: Any = {ELICITATION: ElicitResult, SAMPLING: CreateMessageResult, ROOTS: ListRootsResult}
 """The shape of its answer, wherever it travels."""
+
+
+def answer_of(method: str, key: str, given: Any) -> Any:
+    """What a client gave under the key of a question, as its answer. Raises `InvalidParams` when it is none."""
+    shape = ANSWERS[method]
+    try:
+        return given if isinstance(given, shape) else from_wire(shape, given)
+    except InvalidParams as error:
+        place = f"params.inputResponses[{key!r:.200}]"
+        raise InvalidParams(f"{place} must answer {method}: {error.message}") from None
 
 
 def required(method: str, params: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from zcp_actors.errors import (
     UsageError,
 )
 from zcp_actors.protocol import stateless_tasks
-from zcp_actors.protocol.capabilities import ANSWERS, ASKING, EMBEDDED
+from zcp_actors.protocol.capabilities import ASKING, EMBEDDED, answer_of
 from zcp_actors.protocol.effects import Answer, Arm, Effect, Open, Seal, Send, Start, Suspend
 from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Asker, Phase, Served, Server, changes, refused
 from zcp_actors.wire import (
@@ -256,12 +256,10 @@ class StatelessServer(Server):
         responses = getattr(call.params, "input_responses", None) or {}
         for key, method in call.journal.awaited().items():
             if key in responses:
-                answer = responses[key]
-                if not isinstance(answer, ANSWERS[method]):
-                    got = type(answer).__name__ if isinstance(answer, Model) else "of no shape that any answer has"
-                    return self.finished(
-                        call, InvalidParams(f"params.inputResponses[{key!r}] must answer {method}, not be {got}")
-                    )
+                try:
+                    answer = answer_of(method, key, responses[key])
+                except InvalidParams as error:
+                    return self.finished(call, error)
                 call.journal.answered(key, {"result": to_wire(answer)})
         return [Start(call)]
 
@@ -339,8 +337,11 @@ def _brought(call: Served, question: Question) -> Model | None:
     """
     if question.key is None or getattr(call.params, "request_state", None) is not None:
         return None
-    answer = (getattr(call.params, "input_responses", None) or {}).get(question.key)
-    return answer if isinstance(answer, ANSWERS[question.method]) else None
+    given = (getattr(call.params, "input_responses", None) or {}).get(question.key)
+    try:
+        return None if given is None else answer_of(question.method, question.key, given)
+    except InvalidParams:
+        return None  # it was not meant for this question, which is asked
 
 
 def _same(known: Any, came: Any) -> bool:

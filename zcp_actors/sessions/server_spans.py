@@ -23,7 +23,7 @@ from zcp_actors.sessions.exchange_facts import (
     way_facts,
 )
 from zcp_actors.sessions.pending import related_task
-from zcp_actors.wire import CallToolRequestParams, CallToolResult, ErrorResponse, Notification, Request, Response
+from zcp_actors.wire import CallToolRequestParams, CallToolResult, ErrorResponse, Model, Notification, Request, Response
 from zcp_actors.wire.meta_keys import STATEFUL_VERSIONS
 from zcp_actors.wire.model import replaced
 
@@ -142,9 +142,7 @@ class ServerSpans:
             return
         trace = served.trace or {}
         responses = getattr(served.params, "input_responses", None) or {}
-        waited = {
-            key: (method, getattr(responses.get(key), "action", "")) for key, method in trace.get("asked", {}).items()
-        }
+        waited = {key: (method, _action(responses.get(key))) for key, method in trace.get("asked", {}).items()}
         self._begin(served.id, {**facts, "after": trace, "waited": waited})
 
     # -------------------------------------------------------------------------------------------- to the client
@@ -267,3 +265,9 @@ class ServerSpans:
         if error is not None:
             facts["error"] = type(error).__name__
         self._recorder.transition("session", self._path, "serving", "closed", **facts)
+
+
+def _action(answer: Any) -> str:
+    """What a person did, where the answer says so: it is the client's own word, and not judged yet."""
+    said = answer.get("action") if isinstance(answer, dict | Model) else None
+    return said if said in ("accept", "cancel", "decline") else ""

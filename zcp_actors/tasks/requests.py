@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from zcp_actors.errors import INTERNAL_ERROR, InvalidParams, MethodNotFound, RPCError
-from zcp_actors.protocol.capabilities import ANSWERS
+from zcp_actors.protocol.capabilities import answer_of
 from zcp_actors.protocol.tasks import Place, TaskPolicy
 from zcp_actors.tasks.asking import Bringer
 from zcp_actors.tasks.creating import Promotion, create
 from zcp_actors.tasks.cursor import cursor_after, position_of
 from zcp_actors.tasks.following import Follow
-from zcp_actors.wire import from_wire, to_wire
+from zcp_actors.wire import to_wire
 
 if TYPE_CHECKING:
     from zcp_actors.protocol.tasks import Task
@@ -133,19 +133,9 @@ async def _update(service: TaskService, context: Context, params: Any) -> Any:
         question = task.questions.get(key)
         if question is None:
             continue  # answered, superseded or never asked: not worth an error
-        outcomes[key] = {"result": _answer_of(question.method, key, answer)}
+        outcomes[key] = {"result": to_wire(answer_of(question.method, key, answer))}
     await service.answer(task.place, outcomes)
     return projection.updated()
-
-
-def _answer_of(method: str, key: str, answer: Any) -> Any:
-    """The answer as plain JSON. Raises `InvalidParams` when it has not the shape of one."""
-    shape = ANSWERS[method]
-    try:
-        return to_wire(answer if isinstance(answer, shape) else from_wire(shape, answer))
-    except InvalidParams as error:
-        place = f"params.inputResponses[{key!r:.200}]"
-        raise InvalidParams(f"{place} must answer {method}: {error.message}") from None
 
 
 async def _list(service: TaskService, context: Context, params: Any) -> Any:

@@ -1,13 +1,13 @@
 """
 Questions inside a result (2026-07-28): what the server still needs, and how the client's retry brings it.
 
-Owns the embedded requests, which have a method and params and no id, and the answers. An answer carries no tag: its own
-required field tells which it is. Refuses to open `request_state`: it is the server's, and the client echoes it.
+Owns the embedded requests, which have a method and params and no id, and the answers. An answer carries no tag: the
+question under its key tells which it is. Refuses to open `request_state`: it is the server's, and the client echoes it.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
@@ -47,8 +47,9 @@ class ElicitRequest(Model):
 InputRequest = CreateMessageRequest | ListRootsRequest | ElicitRequest
 InputRequests = dict[str, InputRequest]
 InputResponse = CreateMessageResult | ListRootsResult | ElicitResult
-InputResponses = dict[str, InputResponse]
-"""By the keys of the questions. What came under a key and has no shape of an answer is kept as it came."""
+InputResponses = dict[str, Any]
+"""By the keys of the questions, and read one by one, each as what its question asks for: what answers no question is
+passed over, whatever it is."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

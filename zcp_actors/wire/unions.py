@@ -102,21 +102,6 @@ def by_field(union: Any, **members: type[Model]) -> Chooser:
     return choose
 
 
-_ANSWERS = {
-    "action": ElicitResult,
-    "roots": ListRootsResult,
-    "content": CreateMessageResult,
-    "model": CreateMessageResult,
-}
-
-
-def _input_response(value: Any) -> Any:
-    """One of no known shape stays what it is: as long as it answers no question, it is none of ours to judge."""
-    if not isinstance(value, dict):
-        return _same(value, InputResponse) or Any
-    return next((cls for name, cls in _ANSWERS.items() if name in value), Any)
-
-
 def _sampling_content(value: Any) -> Any:
     return list[SamplingMessageContentBlock] if isinstance(value, (list, tuple)) else SamplingMessageContentBlock
 
@@ -169,7 +154,13 @@ TABLES: dict[frozenset[Any], Chooser] = {
     _members(CompletionReference): tagged("type", CompletionReference),
     _members(AnyResourceContents): by_field(AnyResourceContents, text=TextResourceContents, blob=BlobResourceContents),
     _members(InputRequest): tagged("method", InputRequest),
-    _members(InputResponse): _input_response,
+    _members(InputResponse): by_field(
+        InputResponse,
+        action=ElicitResult,
+        roots=ListRootsResult,
+        content=CreateMessageResult,
+        model=CreateMessageResult,
+    ),
     _members(ElicitRequestParams): _elicitation,
     _members(dict[str, Any] | ElicitRequestedSchema): lambda _: dict[str, Any],
     _members(Model | dict[str, Any] | None): lambda value: None if value is None else dict[str, Any],
