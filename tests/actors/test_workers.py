@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import itertools
+import weakref
 from functools import partial
 
 import pytest
@@ -48,6 +50,20 @@ async def test_a_job_runs_and_its_worker_waits_for_the_next():
         assert runtime.workers.spawned == 1
         assert runtime.workers.parked == 1
         assert runtime.workers.running == 0
+
+
+async def test_a_worker_that_waits_for_the_next_job_holds_nothing_of_the_last():
+    async def body():
+        await trio.lowlevel.checkpoint()
+
+    async with open_runtime() as runtime:
+        runtime.submit(Run(body))
+        gone = weakref.ref(body)
+        del body
+        await wait_all_tasks_blocked()
+        gc.collect()
+
+        assert gone() is None
 
 
 async def test_jobs_overlap_and_at_most_max_parked_workers_stay():

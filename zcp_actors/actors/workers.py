@@ -194,6 +194,7 @@ class Workers:
                         await self._run(job, worker)
                     else:
                         self._finish(job, worker, Exit("cancelled", reason=job._reason))
+                    job = None  # it is over, and may hold a large request while this worker is parked
                     if worker.scope.cancel_called:
                         break
                     if not self._park(worker):
