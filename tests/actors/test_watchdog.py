@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -114,3 +116,25 @@ async def test_in_virtual_time_nobody_looks(autojump_clock):
     before = threading.active_count()
     async with open_runtime():
         assert threading.active_count() == before
+
+
+async def test_a_runtime_opens_where_no_thread_is_to_be_had(monkeypatch):
+    """A process may have as many as it is allowed to, and some interpreters have none."""
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    async with open_runtime() as runtime:
+        assert await (await runtime.start(Blocks)).ask(lambda: 1, timeout=30) == 1
+
+
+def test_where_trio_calls_its_loop_otherwise_nobody_looks():
+    """In another process: whoever imports the module must not fail with it."""
+    code = """
+import sys, trio
+trio._core._run.something_else = trio._core._run.__dict__.pop("unrolled_run")
+from zcp_actors.actors import watchdog
+assert watchdog.step_of(sys._getframe()) is None
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

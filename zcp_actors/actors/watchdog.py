@@ -15,6 +15,7 @@ import logging
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -33,7 +34,7 @@ LINES = 5
 """Innermost places of the code that are told: enough to tell the handler from the library it calls."""
 
 # What the loop is made of is trio's own business; where it has another name the watchdog sees nothing.
-_LOOP: CodeType | None = getattr(getattr(trio._core, "_run", None) and trio._core._run.unrolled_run, "__code__", None)
+_LOOP: CodeType | None = getattr(getattr(getattr(trio._core, "_run", None), "unrolled_run", None), "__code__", None)
 _JOB = Workers._run.__code__
 
 
@@ -68,8 +69,10 @@ class Watchdog:
         self._told: Step | None = None
 
     def start(self) -> None:
-        """Begin to look, unless time is virtual here."""
-        if not hasattr(trio.lowlevel.current_clock(), "autojump_threshold"):
+        """Begin to look, unless time is virtual here, or there is no thread to be had: all else goes on without."""
+        if hasattr(trio.lowlevel.current_clock(), "autojump_threshold"):
+            return
+        with suppress(RuntimeError):
             threading.Thread(target=self._run, name="zcp_actors watchdog", daemon=True).start()
 
     def stop(self) -> None:
