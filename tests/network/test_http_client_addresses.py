@@ -217,6 +217,24 @@ async def test_a_server_that_sends_us_elsewhere_has_no_say_in_our_credentials(pl
             assert await text(client, "any") == "Basic dXNlcjp3b3Jk"
 
 
+async def test_the_cookies_of_a_server_come_back_to_it_also_where_a_url_has_credentials():
+    """A load balancer that tells by a cookie where the session is: to httpx's the credentials belonged to the host."""
+
+    class Balanced(Manners):
+        async def tools_call(self, asked, reply):
+            content = [{"type": "text", "text": asked.headers.get("cookie", "none")}]
+            await reply.result({"content": content, "resultType": "complete"}, set_cookie="node=7")
+
+    with trio.fail_after(GUARD):
+        async with (
+            scripted(Balanced()) as served,
+            open_runtime(),
+            streamable_http_client(served.url.replace("://", "://user:word@")) as client,
+        ):
+            assert await text(client, "any") == "none"
+            assert await text(client, "any") == "node=7"
+
+
 async def test_an_old_servers_endpoint_is_sent_the_credentials_of_its_stream():
     class Absolute(Old):
         async def GET(self, asked, reply):  # noqa: N802 - HTTP's name

@@ -11,20 +11,19 @@ from base64 import b64encode
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import attrs
 import trio
 
 from zcp_actors.errors import StartFailed
-from zcp_actors.transports.http.client_address import checked_headers, checked_url, identity, shown
+from zcp_actors.transports.http.client_address import checked_headers, checked_url, credentials, identity, shown
 from zcp_actors.transports.websocket import RECEIVE_BYTES, SUBPROTOCOL, WebsocketConnection
 from zcp_actors.transports.websocket_reader import Limited, Reader
 from zcp_actors.wire import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from urllib.parse import SplitResult
 
     from zcp_actors.ports import Session
     from zcp_actors.transports.websocket import Tap
@@ -119,7 +118,7 @@ class WebsocketWay:
 
         parts = urlsplit(self.url)
         resource = quote(f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}", safe=AS_THEY_ARE)
-        headers = [(name.encode(), value.encode()) for name, value in self._headers(parts).items()]
+        headers = [(name.encode(), value.encode()) for name, value in self._headers().items()]
         nursery: Any = reader  # it starts tasks, and that is all that is asked of it
         limited: Any = Limited(stream, UPGRADE_ROOM)
         wrap: Any = partial(
@@ -140,13 +139,12 @@ class WebsocketWay:
                 return frames
         raise StartFailed(f"{self.name} did not open a websocket: {refusal(reader.failure)}") from reader.failure
 
-    def _headers(self, parts: SplitResult) -> Mapping[str, str]:
+    def _headers(self) -> Mapping[str, str]:
         """What goes with the upgrade: the credentials in the URL, too, unless a header has others."""
-        headers = self.headers or {}
-        if not parts.username or any(name.lower() == AUTHORIZATION for name in headers):
+        headers, who = self.headers or {}, credentials(self.url)
+        if who is None or any(name.lower() == AUTHORIZATION for name in headers):
             return headers
-        who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        return {**headers, AUTHORIZATION: f"Basic {b64encode(who.encode()).decode()}"}
+        return {**headers, AUTHORIZATION: f"Basic {b64encode(':'.join(who).encode()).decode()}"}
 
     def join(self, runtime: Any, session: Any) -> Any:
         """Never asked for: this way is opened."""

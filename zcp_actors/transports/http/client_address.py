@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from zcp_actors.errors import UsageError
 
@@ -62,6 +62,20 @@ def shown(url: str) -> str:
     host = parts.hostname or ""
     named = f"[{host}]" if ":" in host else host
     return f"{named}{f':{parts.port}' if parts.port else ''}{parts.path.rstrip('/')}"
+
+
+def credentials(url: str) -> tuple[str, str] | None:
+    """The name and the password in a URL; None without any."""
+    parts = urlsplit(url)
+    if not parts.username and not parts.password:
+        return None
+    return unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def bare(url: str) -> str:
+    """The URL without its credentials."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
 
 
 def identity(url: str) -> str:

@@ -17,7 +17,7 @@ import trio
 from zcp_actors.errors import StartFailed, ZCPError
 from zcp_actors.protocol.dialect import Era
 from zcp_actors.transports.http.client import HTTPChannel
-from zcp_actors.transports.http.client_address import checked_headers, checked_url, identity, shown
+from zcp_actors.transports.http.client_address import bare, checked_headers, checked_url, credentials, identity, shown
 from zcp_actors.transports.http.client_factory import make_http_client
 from zcp_actors.transports.http.client_stateful import StatefulManner
 from zcp_actors.transports.http.client_stateless import StatelessManner
@@ -63,6 +63,11 @@ class URLWay:
         return identity(self.url) if self.make is make_http_client else None
 
     @property
+    def target(self) -> str:
+        """The URL that requests go to. A client of ours has its credentials apart: cookies take them for the host's."""
+        return bare(self.url) if self.http_client is None else self.url
+
+    @property
     def beside(self) -> Mapping[str, str] | None:
         """The headers that a client which was passed does not know, to be sent beside its own."""
         if self.http_client is None or self.headers is None:
@@ -82,7 +87,7 @@ class URLWay:
 
     def _made(self) -> HTTPClient:
         try:
-            return self.make(headers=self.headers, auth=self.auth)
+            return self.make(headers=self.headers, auth=credentials(self.url) if self.auth is None else self.auth)
         except ZCPError:
             raise
         except Exception as error:
@@ -109,7 +114,7 @@ class HTTPWay(URLWay):
                 async with trio.open_nursery() as nursery:
                     channel = HTTPChannel(
                         client,
-                        self.url,
+                        self.target,
                         nursery,
                         max_message=self.max_message,
                         manner_of=manner_of,

@@ -119,7 +119,7 @@ class OldChannel(HTTPChannel):
             self._find(event.data)
         elif event.type != "message" or not event.data or not self.found.is_set():
             return
-        elif self._session is None:
+        elif self._session is None or self._early:
             self._keep(event)
         else:
             try:
@@ -148,7 +148,7 @@ class OldSSEWay(URLWay):
         async with self.lent_client() as client, self._stream(client) as reply, trio.open_nursery() as nursery:
             channel = OldChannel(
                 client,
-                self.url,
+                self.target,
                 nursery,
                 max_message=self.max_message,
                 manner_of=lambda channel, _: OldManner(channel),
@@ -168,7 +168,7 @@ class OldSSEWay(URLWay):
         headers = {**(self.beside or {}), "accept": EVENT_STREAM, "cache-control": "no-store"}
         async with AsyncExitStack() as stack:
             with trio.move_on_after(ENDPOINT_SECONDS) as waiting:
-                reply = await stack.enter_async_context(ask(client, "GET", self.url, headers))
+                reply = await stack.enter_async_context(ask(client, "GET", self.target, headers))
             if waiting.cancelled_caught:
                 raise StartFailed(f"{shown(self.url)} did not answer within {ENDPOINT_SECONDS:g} s")
             if reply.status != OK or reply.media_type != EVENT_STREAM:
