@@ -138,6 +138,53 @@ async def test_a_member_that_fails_while_its_group_is_ended_spends_no_restart_of
         assert lives == {"a": 2, "b": 2, "c": 2}
 
 
+@pytest.mark.parametrize("strategy", GROUPING)
+async def test_members_that_always_fail_while_the_last_one_begins_reach_the_limit(strategy, autojump_clock):
+    """Each failure came while an older one was still noted as waiting, so none of them was ever paid for."""
+    begun = []
+
+    class Dies(Actor):
+        async def on_start(self):
+            begun.append(self)
+            self.start_timer("end", 1 if len(begun) > 2 else 11, "boom")
+
+        async def receive(self, message):
+            raise ValueError
+
+    class Slow(Actor):
+        async def on_start(self):
+            await trio.sleep(10)
+
+    class Family(Supervisor):
+        limit = Limit(restarts=3, within=1000, backoff=1)
+
+        def __init__(self):
+            super().__init__([Child("a", Dies), Child("b", Dies), Child("slow", Slow)])
+
+    Family.strategy = strategy
+    with pytest.raises(RestartLimitReached):
+        async with open_runtime(root=Family):
+            await trio.sleep(900)
+    assert len(begun) <= 2 * (1 + 3)
+
+
+@pytest.mark.parametrize("strategy", GROUPING)
+async def test_a_member_that_needs_an_elder_begins_after_it_when_both_have_failed(strategy, autojump_clock):
+    def needs_the_elder(member):
+        if members(member.runtime)[0].status != "running":
+            raise ValueError
+
+    lives = {}
+    async with open_runtime(root=family(strategy, lives, b=needs_the_elder)) as runtime:
+        refs = members(runtime)
+        for ref in refs:
+            ref.tell("boom")
+        await trio.sleep(60)
+
+        assert [await ref.ask("?", timeout=10) for ref in refs] == ["a", "b", "c"]
+        assert lives == {"a": 2, "b": 2, "c": 2}
+
+
 @pytest.mark.parametrize("strategy", [*GROUPING, Strategy.ONE_FOR_ONE])
 async def test_members_that_fail_one_after_the_other_spend_one_restart_each(strategy, autojump_clock):
     once = Limit(restarts=1, within=100, backoff=1)

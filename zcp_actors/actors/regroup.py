@@ -8,6 +8,7 @@ The rule that keeps it honest: it runs in a task of its own, so its supervisor h
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -16,6 +17,8 @@ from zcp_actors.actors.exit import Exit
 from zcp_actors.actors.strategy import Restart, Strategy
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from zcp_actors.actors.seat import Seat
     from zcp_actors.actors.supervisor import Supervisor
 
@@ -30,9 +33,10 @@ class Regroup:
     def __init__(self, supervisor: Supervisor[Any]) -> None:
         self._supervisor = supervisor
         self._asked: dict[Seat, float] = {}
+        """Those that wait for a regrouping to come, with their delays."""
         self._busy = False
-        self._dismissing: Seat | None = None
-        """Whose group is being ended now."""
+        self._dismissing: frozenset[Seat] = frozenset()
+        """The group that is being ended now."""
         self.leaving: set[Seat] = set()
         """Those whose end was asked for here: it is neither news nor a failure."""
         self.scope = trio.CancelScope()
@@ -49,26 +53,29 @@ class Regroup:
 
     def covers(self, seat: Seat) -> bool:
         """Whether it would have been restarted anyway, with a sibling that failed just before."""
-        before = [each for each in (*self._asked, self._dismissing) if each is not None]
-        if not before or self._supervisor.strategy is Strategy.ONE_FOR_ALL:
-            return bool(before)
-        seats = self._supervisor._seats()
-        return any(seats.index(seat) < seats.index(each) for each in before if each in seats)
+        if seat in self._dismissing:
+            return True
+        if self._supervisor.strategy is Strategy.ONE_FOR_ALL:
+            return bool(self._asked)
+        elder = takewhile(lambda each: each is not seat, reversed(self._supervisor._seats()))
+        return any(each in self._asked for each in elder)
 
     async def _run(self) -> None:
         with self.scope:
             while self._asked:
-                seat, delay = self._asked.popitem()
-                if seat._status() == "restarting":
-                    await self._regroup(seat, delay)
+                asked, self._asked = self._asked, {}
+                if group := self._group(asked):
+                    await self._regroup(group, max(asked.values()))
             self._busy = False
 
-    async def _regroup(self, seat: Seat, delay: float) -> None:
-        group = self._group(seat)
-        self._dismissing = seat
+    async def _regroup(self, group: list[Seat], delay: float) -> None:
+        self._dismissing = frozenset(group)
         for each in reversed(group):
             await self._dismiss(each)
-        self._dismissing = None
+        self._dismissing = frozenset()
+        # Who failed meanwhile begins again here. A request that outlived that would pay for each failure to come.
+        for each in group:
+            self._asked.pop(each, None)
         await trio.sleep(delay)
         for each in group:
             if each._status() == "restarting":
@@ -78,11 +85,13 @@ class Regroup:
                 if each._status() == "restarting":
                     return  # it has asked for the next regrouping; one that has ended for good is not waited for
 
-    def _group(self, seat: Seat) -> list[Seat]:
+    def _group(self, asked: Container[Seat]) -> list[Seat]:
+        """The eldest that asked and whoever is restarted with it, which all others that asked are."""
         seats = list(reversed(self._supervisor._seats()))
-        if self._supervisor.strategy is Strategy.REST_FOR_ONE:
-            seats = seats[seats.index(seat) :]
-        return seats
+        first = next((at for at, seat in enumerate(seats) if seat in asked and seat._status() == "restarting"), None)
+        if first is None:
+            return []
+        return seats[first:] if self._supervisor.strategy is Strategy.REST_FOR_ONE else seats
 
     async def _dismiss(self, seat: Seat) -> None:
         """End one member, in its grace or by cancelling it; its mail waits unless it is never restarted."""
