@@ -121,3 +121,14 @@ async def test_a_child_is_started_below_a_supervisor_that_is_being_restarted_whe
         leaf = await runtime.start(Slow, "leaf", parent=middle, restart=Restart.NEVER)
 
         assert (leaf.path, leaf.status) == ("root/middle/leaf", "running")
+
+
+async def test_a_failure_is_logged_though_somebody_asked_for_an_actor_that_had_begun(caplog, autojump_clock):
+    """Only a beginning that somebody waits for, and that fails, is told to them instead."""
+    async with open_runtime() as runtime:
+        ref = await runtime.start(Slow, restart=Restart.NEVER)
+        await runtime.begun(ref)
+        ref.tell("boom")
+        await ref.stopped()
+
+    assert [record.getMessage() for record in caplog.records] == [f"{ref.path} failed"]

@@ -100,6 +100,22 @@ async def test_an_actor_that_ends_by_its_own_decision_takes_its_time(autojump_cl
         assert (await ref.stopped()).kind == "normal"
 
 
+async def test_an_actor_that_is_leaving_by_its_own_decision_is_cancelled_after_its_grace_when_told_to(autojump_clock):
+    class Leaves(Busy):
+        async def receive(self, message):
+            self.stop()
+            return await super().receive(message)
+
+    async with open_runtime(grace=1000) as runtime:
+        ref = await runtime.start(Leaves, grace=3)
+        ref.tell(500)
+        await wait_all_tasks_blocked()
+        ref.stop()
+        await ref.stopped()
+
+        assert trio.current_time() == 3
+
+
 class Deaf(Job):
     """Takes its seconds to end, whoever cancels it."""
 

@@ -222,7 +222,7 @@ class Seat(Host):
 
     async def begin_or_fail(self) -> None:
         """Wait until it serves. Raises what prevented it."""
-        self.heeded = True
+        self.heeded = self.started.open
         try:
             await self.started.wait()
         except trio.Cancelled:
@@ -254,6 +254,7 @@ class Seat(Host):
     def waiting_for_restart(self, exit: Exit) -> None:
         """The incarnation is over, or could not be made, and another will follow."""
         self._not_begun(exit)
+        self.heeded = False
         self.started = Announcement()
         if self.me._runtime.traces:
             self.me._runtime.note("exit", self.me, exit=exit)
@@ -427,7 +428,7 @@ class Seat(Host):
     def _stop(self, exit: Exit) -> None:
         if self.me.exit is not None:
             return
-        if self._fate is None and exit.kind == "stopped":
+        if self._patience is None and exit.kind == "stopped":
             self._patience = self.actor._interrupt_later(self)
         self._fate = self._fate or exit
         self._refuse_mail()
