@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -68,6 +69,13 @@ def test_letters_that_the_terminal_does_not_know_are_escaped(words):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
     assert words is not CALL or done.stdout.splitlines()[-1] == r"gr\xfc\xdf \u2713"
+
+
+def test_raw_output_is_json_whatever_letters_the_terminal_knows():
+    done = ran("", *CALL, "--raw", PYTHONIOENCODING="ascii")
+
+    found = json.loads(done.stdout[done.stdout.index("{") :])  # the app prints, too
+    assert found["content"][0]["text"] == "gr\u00fc\u00df \u2713"
 
 
 def test_a_second_ctrl_c_ends_a_call_whose_tool_never_yields():

@@ -6,7 +6,6 @@ Owns the walk over the pages of a list and the table. Refuses to call anything.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,7 @@ import trio
 from zcp_actors.cli.connecting import Strays, connect
 from zcp_actors.cli.failure import printable
 from zcp_actors.cli.interruption import second_ctrl_c_kills
+from zcp_actors.cli.printing import as_json
 from zcp_actors.cli.target import client_of
 from zcp_actors.opening import open_runtime
 from zcp_actors.sessions import Timeouts
@@ -33,7 +33,7 @@ def list_tools(server: str, era: str | None, *, limit: float | None = None, raw:
     timeouts = None if limit is None else Timeouts(limit, limit)
     name, tools = trio.run(_fetch, client_of(server, era=era, tap=strays, timeouts=timeouts), strays, limit)
     if raw:
-        click.echo(json.dumps([to_wire(tool) for tool in tools], indent=2, ensure_ascii=False))
+        click.echo(as_json([to_wire(tool) for tool in tools]))
     else:
         _print_table(name, tools)
     return 0

@@ -17,7 +17,7 @@ from zcp_actors.wire import to_wire
 
 def print_result(result: Any, *, raw: bool) -> None:
     """Print the result on standard output; one that says it is an error on standard error."""
-    text = _json(to_wire(result)) if raw else readable(result)
+    text = as_json(to_wire(result)) if raw else readable(result)
     stream = sys.stderr if result.is_error and not raw else sys.stdout
     if text:
         # What goes on into a pipe goes as it came; only a terminal obeys control characters.
@@ -33,7 +33,7 @@ def readable(result: Any) -> str:
     lines = [_block(block) for block in blocks]
     said = [structured["result"]] if _is_wrapped(structured) else [structured]
     if structured is not None and not (_is_wrapped(structured) and said[0] in lines):
-        lines.append(said[0] if isinstance(said[0], str) else _json(_plain(said[0])))
+        lines.append(said[0] if isinstance(said[0], str) else as_json(_plain(said[0])))
     return "\n".join(lines)
 
 
@@ -63,12 +63,14 @@ def _block(block: dict[str, Any]) -> str:
         case {"type": "resource_link", "uri": uri}:
             return f"[link to {uri}]"
         case _:
-            return _json(block)
+            return as_json(block)
 
 
 def _plain(value: Any) -> Any:
     return dict(value) if hasattr(value, "keys") else value
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+def as_json(value: Any) -> str:
+    """Return it as JSON whose letters standard output can write: its own way to escape them is no JSON."""
+    letters = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    return json.dumps(value, indent=2, ensure_ascii=not letters, default=_plain)
