@@ -170,6 +170,19 @@ async def test_a_client_that_another_connection_took_the_place_of_is_not_waited_
         assert trio.current_time() - began < 1
 
 
+async def test_nobody_is_waited_for_whom_the_server_around_lets_in_no_more(autojump_clock):
+    """At the end of a lifespan it has closed its listeners."""
+    async with site() as server:
+        async with server.asgi.lifespan():
+            session = await server.session()
+            async with session.stream(1, "let_go") as response:
+                assert await Events(response).rest() == []
+            server.gates.go.set()
+            await trio.testing.wait_all_tasks_blocked()
+            began = trio.current_time()
+        assert trio.current_time() - began < 1
+
+
 async def test_a_reply_that_comes_while_its_client_is_let_go_is_waited_for(autojump_clock):
     """The last words of the response were being sent, and nobody waited for whom they told to come back."""
     async with site() as server:

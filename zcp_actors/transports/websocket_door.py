@@ -152,15 +152,16 @@ class _Door:
         request = await self._request(reader, stream)
         if request is None:
             return
-        frames = None
-        with trio.move_on_after(HEADER_SECONDS):
-            try:
-                principal = await self._admit(request)
-            except HTTPRefused as error:
-                headers = [(name.encode(), value.encode()) for name, value in error.headers]
+        try:
+            principal = await self._admit(request)
+        except HTTPRefused as error:
+            headers = [(name.encode(), value.encode()) for name, value in error.headers]
+            with trio.move_on_after(HEADER_SECONDS):
                 await request.reject(error.status, extra_headers=headers, body=error.message.encode())
-                return
-            chosen = SUBPROTOCOL if SUBPROTOCOL in request.proposed_subprotocols else None
+            return
+        frames = None
+        chosen = SUBPROTOCOL if SUBPROTOCOL in request.proposed_subprotocols else None
+        with trio.move_on_after(HEADER_SECONDS):
             frames = await request.accept(subprotocol=chosen)
         if frames is not None:
             await self._converse(WebsocketConnection(frames, f"{request.remote}", self._config.max_message), principal)

@@ -111,7 +111,7 @@ class HTTPApp:
             try:
                 yield
             finally:
-                await service.drain()
+                await service.drain(reachable=False)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Be told of the start-up and the end by the ASGI server."""

@@ -164,11 +164,12 @@ class Service:
             self.ended(session)
 
     # -------------------------------------------------------------------------------------------- the end
-    async def drain(self, grace: float = GRACE_SECONDS) -> None:
+    async def drain(self, grace: float = GRACE_SECONDS, *, reachable: bool = True) -> None:
         """Take no more, let what is in flight end, tell the rest, and close every session, all within `grace` seconds.
 
         Meanwhile clients of 2025-11-25 may answer what they were asked, and come back for a reply where they were told
-        to. A cancel skips the waiting, not the telling. Afterwards nothing is served here any more.
+        to; where the server is not `reachable` any more, nobody who would have to come back is waited for.
+        A cancel skips the waiting, not the telling. Afterwards nothing is served here any more.
         """
         self.draining = True
         try:
@@ -177,6 +178,8 @@ class Service:
                     self.ended(session)
             with trio.move_on_after(grace - min(FLUSH_SECONDS, grace * TELLING_SHARE)):
                 await self._idle()
+                while reachable and self.table.owing:
+                    await self._answered.park()
         finally:
             for session in list(self._hosted):
                 session.say_goodbye(SHUTTING_DOWN)
@@ -195,11 +198,9 @@ class Service:
         return [session for session in self._hosted if not session.serving]
 
     async def _idle(self) -> None:
-        """Wait until no call is being served by anybody, and no reply waits to be fetched."""
+        """Wait until no call is being served by anybody."""
         await trio.lowlevel.checkpoint()
         while serving := [session for session in self._hosted if session.serving]:
             for session in serving:
                 await session.idle()
             await trio.lowlevel.checkpoint()
-        while self.table.owing:
-            await self._answered.park()
