@@ -127,6 +127,18 @@ async def test_an_integer_is_an_int_however_json_spells_it(app):
     assert (await call(app, "take", {"a": 2.5})).is_error
 
 
+async def test_a_fraction_that_a_written_schema_allows_is_not_cut_off(app):
+    seen: list[Any] = []
+    written = {"properties": {"a": {"type": "number"}}}
+
+    @app.tool(input_schema=written)
+    async def take(a: int, b: int = 0) -> None:
+        seen.extend([a, b])
+
+    await call(app, "take", {"a": 2.7, "b": 0.5})
+    assert seen == [2.7, 0.5]
+
+
 async def test_the_default_of_a_field_is_the_call_s_own(app):
     seen: list[list[int]] = []
 

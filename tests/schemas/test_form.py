@@ -129,6 +129,11 @@ def test_a_bare_primitive_is_a_form_of_one_field(form, answer, value):
     assert form_value(form, {"value": answer}) == value
 
 
+@pytest.mark.parametrize("form", [int, int | None])
+def test_a_number_that_was_asked_for_is_an_int_however_json_spells_it(form):
+    assert repr(form_value(form, {"value": 2.0})) == "2"
+
+
 @pytest.mark.parametrize("content", [None, {}, {"value": None}])
 @pytest.mark.parametrize("form", [str | None, Size | None])
 def test_a_bare_primitive_that_may_be_left_out_is_none_then(form, content):

@@ -76,9 +76,10 @@ def test_annotations_of_skipped_parameters_are_not_looked_at():
 
 def test_only_parameters_that_need_it_are_structured():
     builders = structurer_of_signature(book, skip={"ctx"})
-    assert list(builders) == ["trip"]
+    assert list(builders) == ["nights", "trip"]
     assert builders["trip"]({"to": "Rome"}) == Trip("Rome")
     assert builders["trip"](None) is None
+    assert (builders["nights"](2), repr(builders["nights"](2.0))) == (2, "2")
 
 
 def test_the_return_annotation_is_resolved():

@@ -8,7 +8,7 @@ import pathlib
 import uuid
 from collections import abc
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, NewType, NotRequired, TypedDict
 
 import attrs
 import pydantic
@@ -137,12 +137,59 @@ def test_a_value_survives_the_way_through_json_and_fits_its_schema(value):
 @pytest.mark.parametrize(
     "hint",
     [
-        str, int, float, bool, None, Any, dict, list, list[int], dict[str, Any], abc.Sequence[str], str | None,
-        Annotated[int, "n"], Literal["a", 2], Flat, {"type": "string"}, int | list[str],
+        str, float, bool, None, Any, dict, list, list[str], dict[str, Any], abc.Sequence[str], str | None,
+        Annotated[float, "n"], Literal["a", 2], Flat, {"type": "string"}, float | list[str], int | float, Any | int,
     ],
 )  # fmt: skip
 def test_what_is_python_already_costs_nothing(hint):
     assert structurer(hint) is None
+
+
+class Count(TypedDict):
+    x: int
+
+
+class Row(TypedDict):
+    a: int
+    b: list[int]
+    c: NotRequired[dt.date]
+    d: float
+
+
+Integral = NewType("Integral", int)
+
+
+@pytest.mark.parametrize(
+    ("hint", "spelled", "value"),
+    [
+        (int, 2.0, 2),
+        (Integral, 1e3, 1000),
+        (int | None, 2.0, 2),
+        (int | str | None, 2.0, 2),
+        (float | int, 2.0, 2.0),
+        (list[int], [1, 2.0], [1, 2]),
+        (abc.Sequence[int | None], [2.0, None], [2, None]),
+        (dict[str, list[int]], {"a": [2.0]}, {"a": [2]}),
+        (Annotated[int, "n"] | list[Annotated[int, "n"]], [2.0], [2]),
+        (list[int] | dict[str, float], {"a": 2.0}, {"a": 2.0}),
+        (Count, {"x": 2.0}, {"x": 2}),
+        (Row, {"a": 2.0, "b": [2.0], "c": "2026-07-28", "d": 2.0},
+         {"a": 2, "b": [2], "c": dt.date(2026, 7, 28), "d": 2.0}),
+        (dt.date | list[int] | int, [2.0], [2]),
+        (set[int], [2.0], {2}),
+    ],
+)  # fmt: skip
+def test_an_integer_is_an_int_at_every_depth_however_json_spells_it(hint, spelled, value):
+    """Source: JSON Schema 2020-12 core 4.2.3."""
+    built = structure(hint, spelled)
+    assert (built, repr(built)) == (value, repr(value))
+
+
+@pytest.mark.parametrize("hint", [int, int | None, list[int], dict[str, int], Count])
+@pytest.mark.parametrize("value", [2.5, "x", True, None, [2.5, "x"], {"x": 2.5}, {"x": "x"}])
+def test_what_is_no_whole_number_is_not_made_one(hint, value):
+    """A schema that an author wrote beside the hints may allow it."""
+    assert structurer(hint)(value) == value
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,6 @@ class Inputs:
     """Names the handler needs and the schema does not require."""
     defaults: dict[str, Any]
     """Values of absent arguments that the signature does not know."""
-    whole: tuple[str, ...]
-    """Parameters that take an int, which JSON may spell 2.0."""
     what: str
     """What errors call all of it: "arguments"."""
 
@@ -59,7 +57,6 @@ class Inputs:
             None if signature.open or closed else frozenset(signature.client),
             signature.required - frozenset(schema.get("required", ())) - defaults.keys(),
             defaults,
-            schemas.whole_parameters(handler.function, skip=signature.injected),
             what,
         )
 
@@ -73,9 +70,6 @@ class Inputs:
         if self.unchecked and not self.unchecked <= values.keys():
             missing = sorted(self.unchecked - values.keys())
             raise schemas.Mismatch(self.what, [("$", f"{name!r} is needed") for name in missing])
-        for name in self.whole:
-            if type(values.get(name)) is float:
-                values[name] = int(values[name])
         for name, structure in self.structures:
             if name in values:
                 values[name] = self._structured(name, structure, values[name])

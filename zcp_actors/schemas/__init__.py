@@ -21,7 +21,6 @@ from zcp_actors.schemas.signature import return_hint as return_hint
 from zcp_actors.schemas.signature import signature_schema as signature_schema
 from zcp_actors.schemas.structure import structurer as structurer
 from zcp_actors.schemas.structure import structurer_of_signature as structurer_of_signature
-from zcp_actors.schemas.structure import whole_parameters as whole_parameters
 from zcp_actors.schemas.uri_template import Template as Template
 from zcp_actors.schemas.validator import Validator as Validator
 from zcp_actors.schemas.validator import compile as compile  # noqa: A004  # see there

@@ -3,12 +3,12 @@ Validated JSON to the Python values that an author's type hints promise.
 
 Owns the converter. Refuses to validate shapes: the schema of the same type has done so; what a schema cannot say
 (an impossible date, an attrs validator) raises `Mismatch` here.
-The rule: a type whose JSON form is already its Python form costs nothing: its structurer is None.
+The rule: a type whose JSON form is already its Python form costs nothing: its structurer is None. Only ints, which JSON
+may spell 2.0, cost a look.
 """
 
 from __future__ import annotations
 
-import decimal
 import pathlib
 import typing
 from collections import abc
@@ -25,11 +25,12 @@ from zcp_actors.schemas.plain import MSGSPEC_SCALARS, is_pydantic_model, unstruc
 from zcp_actors.schemas.record import is_open, is_record, members_of
 from zcp_actors.schemas.signature import hints_of_function
 from zcp_actors.schemas.validator import compile as compile_schema
+from zcp_actors.schemas.whole import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-__all__ = ["structure", "structurer", "structurer_of_signature", "unstructure", "whole_parameters"]
+__all__ = ["structure", "structurer", "structurer_of_signature", "unstructure"]
 
 _SAME = (str, int, float, bool, type(None))
 
@@ -39,8 +40,10 @@ def structurer(hint: Any) -> Callable[[Any], Any] | None:
 
     The function raises `Mismatch` for what only Python can refuse. Raises `SchemaError` for a type without a schema.
     """
-    if isinstance(hint, abc.Mapping) or _same(hint):
+    if isinstance(hint, abc.Mapping):
         return None
+    if _same(hint):
+        return whole(hint)
     schema_of(hint)
     try:
         hook = _CONVERTER.get_structure_hook(hint)
@@ -72,24 +75,6 @@ def structurer_of_signature(
     hints = hints_of_function(function, skip=skip, localns=localns)
     found = {name: structurer(hint) for name, hint in hints.items()}
     return {name: build for name, build in found.items() if build is not None}
-
-
-def whole_parameters(
-    function: Callable[..., Any], *, skip: Collection[str] = (), localns: Mapping[str, Any] | None = None
-) -> tuple[str, ...]:
-    """The parameters whose numbers are ints to Python: JSON Schema takes 2.0 for an integer, `range` does not."""
-    hints = hints_of_function(function, skip=skip, localns=localns)
-    return tuple(name for name, hint in hints.items() if _is_whole(hint))
-
-
-def _is_whole(hint: Any) -> bool:
-    hint = peeled(hint)
-    if typing.get_origin(hint) is typing.Annotated:
-        return _is_whole(typing.get_args(hint)[0])
-    if is_union(hint):
-        branches = [peeled(branch) for branch in typing.get_args(hint)]
-        return int in branches and not {float, decimal.Decimal, *ANYTHING}.intersection(branches)
-    return hint is int
 
 
 def _same(hint: Any) -> bool:
@@ -149,14 +134,14 @@ def _union_factory(union: Any) -> Callable[[Any, Any], Any]:
     if len(branches) == 2 and type(None) in branches:  # noqa: PLR2004  # Optional
         (branch,) = (one for one in branches if one is not type(None))
         return lambda value, _: None if value is None else _CONVERTER.structure(value, branch)
-    checks = [(branch, compile_schema(schema_of(branch))) for branch in branches]
+    checks = [(_builder(branch), compile_schema(schema_of(branch))) for branch in branches]
 
     def choose(value: Any, _: Any) -> Any:
         failure: Exception | None = None
-        for branch, validator in checks:
+        for build, validator in checks:
             if validator.is_valid(value):
                 try:
-                    return value if _same(branch) else _CONVERTER.structure(value, branch)
+                    return build(value)
                 except (cattrs.BaseValidationError, ValueError, TypeError) as error:
                     failure = failure or error
         raise failure or ValueError(f"fits none of {', '.join(map(str, branches))}")
@@ -164,9 +149,16 @@ def _union_factory(union: Any) -> Callable[[Any, Any], Any]:
     return choose
 
 
+def _builder(branch: Any) -> Callable[[Any], Any]:
+    if _same(branch):
+        return whole(branch) or (lambda value: value)
+    return lambda value: _CONVERTER.structure(value, branch)
+
+
 def _typed_dict_factory(cls: Any) -> Callable[[Any, Any], Any]:
     """By our own reading of the members: string annotations hide `NotRequired` from the class itself."""
-    changing = {member.name: member.hint for member in members_of(cls) if not _same(member.hint)}
+    hints = {member.name: member.hint for member in members_of(cls)}
+    changing = {name: hint for name, hint in hints.items() if not _same(hint) or whole(hint)}
 
     def build(value: Any, _: Any) -> Any:
         built = {name: _CONVERTER.structure(value[name], hint) for name, hint in changing.items() if name in value}
