@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 
 import pytest
 import trio
 from session_world import STATEFUL, STATELESS, both_eras, opened
 from span_world import Recorded, links, seconds
 
-from zcp_actors import Context, FastZCP, Inbox, Timeouts
-from zcp_actors.errors import RequestTimeout, RPCError
+from zcp_actors import Command, Context, FastZCP, Inbox, Timeouts, open_runtime, stdio_client
+from zcp_actors.errors import RequestTimeout, RPCError, ServerExited
 
 app = FastZCP("desk")
 
@@ -396,6 +397,18 @@ async def test_the_opening_of_a_session_is_short_and_holds_the_handshake(autojum
     assert seconds(opening) == seconds(closing) == 0.0
     assert links(closing) == {"opened_by": opening.context.span_id}
     assert closing.attributes["zcp.close.reason"] == "closed"
+
+
+async def test_a_session_whose_server_ends_at_once_is_closed_once():
+    recorded = Recorded()
+    with trio.fail_after(30):
+        async with open_runtime(recorder=recorded.telemetry):
+            with pytest.raises(ServerExited):
+                await stdio_client(Command([sys.executable, "-c", "pass"])).__aenter__()
+
+    opening, closing = recorded.one("session.open"), recorded.one("session.close")
+    assert links(closing) == {"opened_by": opening.context.span_id}
+    assert (closing.attributes["zcp.close.reason"], closing.attributes["error.type"]) == ("lost", "ServerExited")
 
 
 async def test_no_content_is_shown_unless_asked_for(autojump_clock):

@@ -200,7 +200,7 @@ class ClientSession(Cell["Message | Decided"]):
     def _move(self, state: State) -> None:
         old, self.state = self.state, state
         recorder = self.runtime.recorder
-        if recorder.enabled:
+        if recorder.enabled and state is not old:
             facts = way_facts(self.connection) if self.connection is not None else {}
             if self.introduction is not None:
                 facts["version"] = self.introduction.version
