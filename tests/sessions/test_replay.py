@@ -9,7 +9,6 @@ import attrs
 import pytest
 import trio
 from session_world import STATEFUL, STATELESS, Line, assert_empty, both_eras, opened, strictly_or_not
-from trio.testing import wait_all_tasks_blocked
 
 from zcp_actors import Context, FastZCP, open_runtime
 from zcp_actors.errors import CallEnding
@@ -401,57 +400,6 @@ async def test_a_handler_that_is_ending_can_ask_nothing_more(era, shield, autoju
         await client.call_tool("late")
 
     assert raised == ([] if era == STATEFUL else ["CallEnding" if shield else "Cancelled"])
-
-
-async def test_a_question_asked_within_a_shield_does_not_hold_its_suspended_run(autojump_clock):
-    """Every ask ends: a suspension is a cancel, which a shield keeps out; the round goes on all the same."""
-    app, ended = FastZCP("Shielded"), []
-
-    @app.tool
-    async def shielded(ctx: Context) -> list[str]:
-        async def branch(key: str) -> None:
-            with trio.CancelScope(shield=True):
-                try:
-                    found[key] = (await ctx.elicit("?", SCHEMA, key=key)).content["name"]
-                except CallEnding:
-                    ended.append(key)
-                    raise
-
-        found: dict[str, str] = {}
-        await branch("alone")
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(branch, "left")
-            nursery.start_soon(branch, "right")
-        return sorted(found)
-
-    async with opened(app, STATELESS, elicitation_handler=named) as client:
-        before = trio.current_time()
-        assert (await client.call_tool("shielded")).structured_content == {"result": ["alone", "left", "right"]}
-        assert trio.current_time() - before < 1
-    assert sorted(ended) == ["alone", "left", "right"]
-
-
-@both_eras
-async def test_a_question_asked_within_a_shield_does_not_hold_a_cancelled_call(era, autojump_clock):
-    app, ended = FastZCP("Shielded"), []
-
-    @app.tool
-    async def shielded(ctx: Context) -> str:
-        try:
-            with trio.CancelScope(shield=True):
-                return (await ctx.elicit("?", SCHEMA)).action
-        finally:
-            ended.append(ctx.suspending)
-
-    async def nobody(request):
-        await trio.sleep_forever()
-
-    async with opened(app, era, elicitation_handler=nobody) as client:
-        with trio.move_on_after(5) as scope:
-            await client.call_tool("shielded")
-        await wait_all_tasks_blocked()
-        assert scope.cancelled_caught
-        assert len(ended) == 1
 
 
 @pytest.mark.parametrize(("seconds", "recorded"), [(ONCE_SECONDS - 1, True), (ONCE_SECONDS + 1, False)])

@@ -127,20 +127,20 @@ class Call(Job):
             scope.deadline = deadline
             scope.shield = True
         self.cancel("suspended: the client was asked")
-        self._release()
 
     def abort(self, reason: str) -> None:
         """End this run for good: the client, a timeout or the session's end cancelled the call."""
         for scope in self._once_scopes:
             scope.shield = False
         self.cancel(reason)
-        self._release()
 
-    def _release(self) -> None:
-        """End the waits that no cancel reaches: what a shield asks for would be waited for in vain."""
+    def cancel(self, reason: str = "") -> bool:
+        """See `Job.cancel`. What is asked within a shield ends, too: no cancel reaches it, and no answer would."""
+        cancelled = super().cancel(reason)
         for slot in (self._asks, *(self._branches or {}).values()):
             if slot is not None:
                 slot.fail(CallEnding("the call is ending: what was asked will not be answered to this run"))
+        return cancelled
 
     def move(self, host: CallHost, served: Served, task: Any) -> None:
         """Go on below another host, as a task: whoever started it has answered for it, and may end."""
@@ -171,6 +171,8 @@ class Call(Job):
         """
         # A branch that runs once more after the call was ended learns it as every other: by its cancel.
         await trio.lowlevel.checkpoint_if_cancelled()
+        if self.status != "running":
+            raise CallEnding("the call is ending: it can ask nothing more")
         if content is None:
             content = {name: value for name, value in to_wire(params).items() if name not in UNSTABLE}
         slot: Reply[Any] = Reply()
