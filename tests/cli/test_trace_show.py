@@ -294,7 +294,7 @@ def test_what_a_trace_is_as_a_whole_is_found_out_once():
     assert (trace.start, trace.end, trace.duration) == (0, 3, 3)
 
 
-@pytest.mark.parametrize("width", [30, 80, 200])
+@pytest.mark.parametrize("width", [30, 80, 200, 400])
 def test_the_name_of_a_span_is_seen_however_deep_it_stands(outcome, path, monkeypatch, width):
     file = JaegerFile(path)
     maker, above = Maker(file), None

@@ -14,6 +14,7 @@ import attrs
 from rich.text import Text
 
 from zcp_actors.cli.failure import printable
+from zcp_actors.cli.trace_tree import MAX_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +137,7 @@ class Drawing:
     def _levels(self) -> int:
         """How many are indented: what is deeper stands as far in, and leaves its name room to be read."""
         room = int(self.console.width * MOST_NAMES) - LEAST_NAME
-        return max(2, room // len(self.signs.below))
+        return min(max(2, room // len(self.signs.below)), MAX_DEPTH - 1)
 
     def _row(self, trace: Trace, row: Row, label: Text, room: int, bar: int) -> None:
         label.truncate(room, overflow="ellipsis" if self.signs is not ASCII else "crop", pad=True)

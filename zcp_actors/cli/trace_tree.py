@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 MAX_DEPTH = 41
-"""Levels that each row tells of: no terminal draws more, and a chain of calls would tell the square of its length."""
+"""Levels that each row tells of, one more than is drawn; a chain of calls would tell the square of its length."""
 
 
 @attrs.frozen
