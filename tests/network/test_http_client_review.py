@@ -4,6 +4,7 @@ The HTTP clients and servers that say too much, too early or too often.
 
 from __future__ import annotations
 
+import math
 from base64 import b64encode
 from hashlib import sha1
 
@@ -170,8 +171,9 @@ NO_UPGRADES = [endless_head, endless_refusal, no_http, wrong_proof, another_prot
 
 
 @pytest.mark.parametrize("answer", NO_UPGRADES, ids=lambda each: each.__name__)
-async def test_an_answer_that_is_no_upgrade_is_a_failed_start(answer):
+async def test_an_answer_that_is_no_upgrade_is_a_failed_start(answer, monkeypatch):
     """The library's own stumbling over it came out as it was, and a refusal without an end was kept in memory."""
+    monkeypatch.setattr("zcp_actors.transports.websocket_way.OPEN_SECONDS", math.inf)
 
     async def visit(asked, reply):
         key = asked.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
