@@ -10,6 +10,7 @@ from trio.testing import wait_all_tasks_blocked
 from zcp_actors.actors import Actor, Cell, Job, Restart, Runtime, Supervisor, open_runtime
 from zcp_actors.actors.ending import WAVE
 from zcp_actors.errors import ActorStopped
+from zcp_actors.ports import NullRecorder
 
 
 class Busy(Actor):
@@ -194,9 +195,16 @@ async def test_what_closes_a_runtime_may_fail_without_taking_the_actors_their_gr
         async def closing(self):
             raise KeyError("closing")
 
+    class Follows(NullRecorder):
+        closings = 0
+
+        def closed(self):
+            self.closings += 1
+
+    recorder = Follows()
     async with trio.open_nursery():
         with pytest.raises(KeyError, match="closing"):
-            async with open_runtime(factory=Fails, grace=7) as runtime:
+            async with open_runtime(factory=Fails, grace=7, recorder=recorder) as runtime:
                 busy = await runtime.start(Busy, grace=50)
                 done = await runtime.start(Busy)
                 busy.tell(100)
@@ -205,3 +213,4 @@ async def test_what_closes_a_runtime_may_fail_without_taking_the_actors_their_gr
 
     assert trio.current_time() == 7
     assert (busy.exit.kind, done.exit.kind) == ("cancelled", "stopped")
+    assert recorder.closings == 1

@@ -238,6 +238,7 @@ class Runtime:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + UNWIND):
             self.root.cancel("the runtime's grace ran out")
             await self.root.stopped()
+        self.recorder.closed()
         if error is not None:
             raise error
 
@@ -289,7 +290,6 @@ async def open_runtime(
                 _current.set(outer)
                 try:
                     await runtime._close(grace)
-                    runtime.recorder.closed()
                 finally:
                     services.cancel("the runtime has ended")
     except BaseExceptionGroup as group:
