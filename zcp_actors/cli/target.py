@@ -51,8 +51,8 @@ def client_of(text: str, *, tap: Any = None, **options: Any) -> ZCPClientSession
     if not separator:
         return stdio_client(_command(text), tap=tap, **options)
     if scheme.lower() not in _CLIENTS:
-        raise click.ClickException(
-            f"{text!r}: expected a command, an app, or an address that begins with http(s):// or ws(s)://"
+        raise click.ClickException(  # without what follows: there may be a password in it
+            f"{scheme + separator!r}: expected a command, an app, or an address that begins with http(s):// or ws(s)://"
         )
     return _CLIENTS[scheme.lower()](text, **options)
 
