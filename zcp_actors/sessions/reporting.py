@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from zcp_actors.errors import ConnectionLost, RequestTimeout
+from zcp_actors.errors import CallEnding, ConnectionLost, RequestTimeout
 
 if TYPE_CHECKING:
     from zcp_actors.actors import Reply
@@ -25,6 +25,8 @@ def outcome_of(reply: Reply[Any]) -> tuple[str, dict[str, Any]]:
     error = reply.error  # not raised: it may be under way to the caller
     if error is None:
         return ("tool error" if getattr(reply.result(), "is_error", False) else "completed"), {}
+    if isinstance(error, CallEnding):
+        return "cancelled", {}
     if isinstance(error, RequestTimeout):
         return "timed out", {"error": type(error).__name__, "kind": error.kind}
     if isinstance(error, ConnectionLost):
