@@ -21,6 +21,8 @@ TEXT = {"type": "text", "text": "hi"}
     ("returned", "content"),
     [
         ("hi", TEXT),
+        (TEXT, TEXT),
+        (TextContent(text="hi"), TEXT),
         ({"content": "hi", "model": None}, TEXT),
         ({"content": ["hi", TEXT]}, [TEXT, TEXT]),
         (["hi", TextContent(text="hi")], [TEXT, TEXT]),

@@ -53,7 +53,8 @@ def sampled(returned: Any) -> CreateMessageResult:
     if isinstance(returned, CreateMessageResult):
         return returned
     blocks = isinstance(returned, list | tuple) and len(returned) > 0
-    if isinstance(returned, str) or blocks or (isinstance(returned, Model) and "content" not in returned):
+    block = isinstance(returned, Model | Mapping) and "type" in returned and "content" not in returned
+    if isinstance(returned, str) or blocks or block:
         returned = {"content": returned}
     if not isinstance(returned, Mapping | Model):
         raise TypeError("expected a text, a content block or a mapping with 'content'")
