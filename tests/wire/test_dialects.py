@@ -10,6 +10,7 @@ from wire.instances import V2025, V2026, definitions, instances, validator
 from zcp_actors import wire
 from zcp_actors.errors import InvalidParams, InvalidResult, MethodNotFound
 from zcp_actors.wire import meta_keys, tasks_extension, v2025_11_25
+from zcp_actors.wire.converter import structure
 
 OLD, NEW = wire.DIALECTS[V2025], wire.DIALECTS[V2026]
 META = {meta_keys.PROTOCOL_VERSION: V2026, meta_keys.CLIENT_CAPABILITIES: {}}
@@ -220,6 +221,10 @@ def test_an_id_or_a_token_of_another_type_is_none(dialect, id):
     for method, params in named.items():
         with pytest.raises(InvalidParams, match="expected string or integer, got"):
             dialect.notification_params(method, params, sender="server")
+
+
+def test_a_map_of_texts_to_integers_is_not_taken_for_an_id():
+    assert structure(dict[str, int], {"a": 1}) == {"a": 1}
 
 
 def test_a_model_passes_through_untouched():

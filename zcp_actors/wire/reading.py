@@ -51,8 +51,12 @@ def _is(generic: Any) -> Callable[[Any], bool]:
     return lambda kind: get_origin(kind) is generic
 
 
+def _members(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else ()
+
+
 def _is_optional(kind: Any) -> bool:
-    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else ()
+    members = _members(kind)
     return len(members) == _WITH_NONE and NoneType in members
 
 
@@ -91,7 +95,7 @@ def _boolean(value: Any, _: Any) -> bool:
 
 
 def _is_id(kind: Any) -> bool:
-    return {*get_args(kind)} - {NoneType} == {int, str}
+    return {*_members(kind)} - {NoneType} == {int, str}
 
 
 def _id(kind: Any) -> Hook:
