@@ -269,6 +269,21 @@ async def test_headers_go_with_every_request_of_a_client_that_was_passed(client)
 
 
 @pytest.mark.parametrize("client", [streamable_http_client, sse_client])
+async def test_credentials_in_a_url_are_sent_with_a_client_that_was_passed_unless_a_header_has_others(client):
+    basic, bearer, own = "Basic dXNlcjp3b3Jk", "Bearer t", "Basic YTpi"
+    for headers, auth, sent in (({}, None, basic), ({"Authorization": bearer}, None, bearer), ({}, ("a", "b"), own)):
+        with trio.fail_after(GUARD):
+            async with (
+                scripted(Old() if client is sse_client else Manners()) as served,
+                open_runtime(),
+                make_http_client(auth=auth) as http_client,
+                client(served.url.replace("://", "://user:word@"), http_client=http_client, headers=headers) as opened,
+            ):
+                await text(opened, "any")
+        assert {asked.headers["authorization"] for asked in served.asked} == {sent}
+
+
+@pytest.mark.parametrize("client", [streamable_http_client, sse_client])
 def test_authentication_that_a_passed_client_would_not_use_is_refused(client):
     with pytest.raises(UsageError, match="give it to that client"):
         client("http://host/mcp", http_client=object(), auth=("user", "word"))

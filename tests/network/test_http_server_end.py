@@ -109,6 +109,8 @@ async def test_nothing_new_begins_while_the_server_ends(autojump_clock):
         refused = await session.call(3, "add", {"a": 1, "b": 2})
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert (await server.call("add", {"a": 1, "b": 2}, id=4)).status_code == 503
+        session.headers["mcp-session-id"] = "forgotten"
+        assert (await session.post(method="notifications/x")).status_code == 503, "404 would have it begin anew"
         server.gates.go.set()
 
 

@@ -92,12 +92,13 @@ def streamable_http_client(
     """A client, not yet opened, of the server at this URL; options are those of `ZCPClientSession`.
 
     `target` may be an app, or `streamable_http_server(app)`: it is visited in this process, without sockets. `headers`
-    and `auth` (httpx's) go with every request, and the credentials in a URL as Basic authentication. `http_client` is
-    any client with the API of `httpx.AsyncClient`; it stays open, has `auth` of its own, and what it logs of URLs is
-    its own affair. It is the place for certificates of your own (`verify=context`). Make it with `timeout=None`:
-    httpx's usual five seconds without a byte would end every call that takes longer. Without one, httpx's environment
-    counts: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`. `tap` is called with ("in" or "out", bytes) of each
-    message. Raises `UsageError` for what is no URL, and for what no header can carry.
+    and `auth` (httpx's) go with every request, and the credentials in a URL as Basic authentication, unless either of
+    those two has others. `http_client` is any client with the API of `httpx.AsyncClient`; it stays open, has `auth` of
+    its own, and what it logs of URLs is its own affair. It is the place for certificates of your own
+    (`verify=context`). Make it with `timeout=None`: httpx's usual five seconds without a byte would end every call that
+    takes longer. Without one, httpx's environment counts: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+    `tap` is called with ("in" or "out", bytes) of each message. Raises `UsageError` for what is no URL, and for what no
+    header can carry.
     """
     common: dict[str, Any] = {"headers": headers, "auth": auth, "max_message": max_message, "tap": tap}
     _require_one_place_for_auth(auth, http_client)

@@ -7,7 +7,6 @@ Owns the opening: name, connection, TLS, upgrade, under deadlines. Refuses to kn
 from __future__ import annotations
 
 import ssl
-from base64 import b64encode
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ import attrs
 import trio
 
 from zcp_actors.errors import StartFailed
-from zcp_actors.transports.http.client_address import checked_headers, checked_url, credentials, identity, shown
+from zcp_actors.transports.http.client_address import authorized, checked_headers, checked_url, identity, shown
 from zcp_actors.transports.websocket import RECEIVE_BYTES, SUBPROTOCOL, WebsocketConnection
 from zcp_actors.transports.websocket_reader import Limited, Reader
 from zcp_actors.wire import MAX_BYTES
@@ -35,8 +34,6 @@ UPGRADE_ROOM = 1024 * 1024
 """Bytes of a server's answer to the upgrade: a page that says no, and the first messages of one that says yes."""
 
 SECURE = "wss"
-
-AUTHORIZATION = "authorization"
 
 AS_THEY_ARE = "%/?:@!$&'()*+,;=~[]"
 """What stands in a path and a query as it is, beside letters, digits and "_.-"; the rest is written as its bytes."""
@@ -118,7 +115,7 @@ class WebsocketWay:
 
         parts = urlsplit(self.url)
         resource = quote(f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}", safe=AS_THEY_ARE)
-        headers = [(name.encode(), value.encode()) for name, value in self._headers().items()]
+        headers = [(name.encode(), value.encode()) for name, value in authorized(self.headers, self.url).items()]
         nursery: Any = reader  # it starts tasks, and that is all that is asked of it
         limited: Any = Limited(stream, UPGRADE_ROOM)
         wrap: Any = partial(
@@ -138,13 +135,6 @@ class WebsocketWay:
                 limited.opened()
                 return frames
         raise StartFailed(f"{self.name} did not open a websocket: {refusal(reader.failure)}") from reader.failure
-
-    def _headers(self) -> Mapping[str, str]:
-        """What goes with the upgrade: the credentials in the URL, too, unless a header has others."""
-        headers, who = self.headers or {}, credentials(self.url)
-        if who is None or any(name.lower() == AUTHORIZATION for name in headers):
-            return headers
-        return {**headers, AUTHORIZATION: f"Basic {b64encode(':'.join(who).encode()).decode()}"}
 
     def join(self, runtime: Any, session: Any) -> Any:
         """Never asked for: this way is opened."""

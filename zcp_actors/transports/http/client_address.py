@@ -9,12 +9,15 @@ ever written down, in no error, log, tree or store.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from zcp_actors.errors import UsageError
+
+AUTHORIZATION: Final = "authorization"
 
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
@@ -64,16 +67,17 @@ def shown(url: str) -> str:
     return f"{named}{f':{parts.port}' if parts.port else ''}{parts.path.rstrip('/')}"
 
 
-def credentials(url: str) -> tuple[str, str] | None:
-    """The name and the password in a URL; None without any."""
-    parts = urlsplit(url)
-    if not parts.username and not parts.password:
-        return None
-    return unquote(parts.username or ""), unquote(parts.password or "")
+def authorized(headers: Mapping[str, str] | None, url: str) -> Mapping[str, str]:
+    """The headers, and with them the credentials in a URL, as Basic authentication, unless the headers have others."""
+    given, parts = headers or {}, urlsplit(url)
+    if not (parts.username or parts.password) or any(name.lower() == AUTHORIZATION for name in given):
+        return given
+    who = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return {**given, AUTHORIZATION: f"Basic {b64encode(who.encode()).decode()}"}
 
 
 def bare(url: str) -> str:
-    """The URL without its credentials."""
+    """The URL without its credentials: to a client's cookies and to redirects they would be part of the host."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
 

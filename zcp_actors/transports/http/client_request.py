@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit
 
 import trio
 
 from zcp_actors.errors import ConnectionLost, MessageTooLarge, StartFailed
+from zcp_actors.transports.http.client_address import bare
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -163,7 +164,10 @@ def next_target(method: str, url: str, location: str, status: int) -> str:
 
 
 def within(url: str, reference: str, does: str) -> str:
-    """Where a reference of a server's leads. Raises `ConnectionLost` for another origin, and for what is no URL."""
+    """Where a reference of a server's leads, who has no say in our credentials.
+
+    Raises `ConnectionLost` for another origin, and for what is no URL.
+    """
     try:
         target = urljoin(url, reference)
         stays = origin(target) == origin(url)
@@ -173,14 +177,7 @@ def within(url: str, reference: str, does: str) -> str:
         raise ConnectionLost(
             f"{shown(url)} {does} another origin, {shown(target)!r}: it is not followed; use that URL if you trust it"
         )
-    return as_before(url, target)
-
-
-def as_before(url: str, target: str) -> str:
-    """The target with the credentials of the URL, which a server has no say in."""
-    parts = urlsplit(target)
-    who, at, _ = urlsplit(url).netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{who}{at}{parts.netloc.rpartition('@')[2]}"))
+    return bare(target)
 
 
 def framed(headers: Mapping[str, str | bytes], body: bytes | None) -> dict[str, str | bytes]:

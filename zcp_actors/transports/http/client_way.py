@@ -17,7 +17,7 @@ import trio
 from zcp_actors.errors import StartFailed, ZCPError
 from zcp_actors.protocol.dialect import Era
 from zcp_actors.transports.http.client import HTTPChannel
-from zcp_actors.transports.http.client_address import bare, checked_headers, checked_url, credentials, identity, shown
+from zcp_actors.transports.http.client_address import authorized, bare, checked_headers, checked_url, identity, shown
 from zcp_actors.transports.http.client_factory import make_http_client
 from zcp_actors.transports.http.client_stateful import StatefulManner
 from zcp_actors.transports.http.client_stateless import StatelessManner
@@ -64,15 +64,20 @@ class URLWay:
 
     @property
     def target(self) -> str:
-        """The URL that requests go to. A client of ours has its credentials apart: cookies take them for the host's."""
-        return bare(self.url) if self.http_client is None else self.url
+        """The URL that requests go to: its credentials go apart, in a header."""
+        return bare(self.url)
 
     @property
     def beside(self) -> Mapping[str, str] | None:
         """The headers that a client which was passed does not know, to be sent beside its own."""
-        if self.http_client is None or self.headers is None:
+        if self.http_client is None:
             return None
-        return {name.lower(): value for name, value in self.headers.items()}
+        headers = self._sent_along(getattr(self.http_client, "auth", None))
+        return {name.lower(): value for name, value in headers.items()} or None
+
+    def _sent_along(self, auth: Any) -> Mapping[str, str]:
+        """With authentication of its own a client keeps the URL's credentials to itself."""
+        return authorized(self.headers, self.url) if auth is None else self.headers or {}
 
     @asynccontextmanager
     async def lent_client(self) -> AsyncIterator[HTTPClient]:
@@ -87,7 +92,7 @@ class URLWay:
 
     def _made(self) -> HTTPClient:
         try:
-            return self.make(headers=self.headers, auth=credentials(self.url) if self.auth is None else self.auth)
+            return self.make(headers=self._sent_along(self.auth), auth=self.auth)
         except ZCPError:
             raise
         except Exception as error:
