@@ -311,8 +311,12 @@ def test_a_recursive_class_local_to_a_function_is_built_and_written_too():
     class Step(NamedTuple):
         following: Step | None = None
 
+    @dataclass
+    class Hop:
+        following: Hop | None = None
+
     chain = {"following": {"following": None}}
-    for cls in (Link, Step):
+    for cls in (Link, Step, Hop):
         built = structure(cls, chain)
         assert built == cls(cls())
         assert unstructure(built) == chain

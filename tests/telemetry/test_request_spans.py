@@ -7,11 +7,11 @@ import sys
 
 import pytest
 import trio
-from session_world import STATEFUL, STATELESS, both_eras, opened
+from session_world import STATEFUL, STATELESS, Line, both_eras, opened
 from span_world import Recorded, links, seconds
 
 from zcp_actors import Command, Context, FastZCP, Inbox, Timeouts, open_runtime, stdio_client
-from zcp_actors.errors import RequestTimeout, RPCError, ServerExited
+from zcp_actors.errors import INVALID_PARAMS, RequestTimeout, RPCError, ServerExited
 
 app = FastZCP("desk")
 
@@ -442,3 +442,18 @@ async def test_a_listen_stream_is_no_span_as_long_as_the_session(era, autojump_c
     assert max(seconds(span) for span in recorded.spans) == 0.0
     method = "subscriptions/listen" if era == STATELESS else "resources/subscribe"
     assert {span.attributes.get("error.type") for span in recorded.named(method)} == {None}
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("answer", [5, None, {"action": "x" * 10_000}, {"action": ["accept"]}])
+async def test_a_wait_is_drawn_whatever_came_as_its_answer_and_repeats_nothing_of_it(answer, autojump_clock):
+    recorded = Recorded()
+    async with open_runtime(recorder=recorded.telemetry) as runtime:
+        line = Line(app).host(runtime)
+        asked = (await line.ask("tools/call", {"name": "publish", "arguments": {}})).result
+        again = {"requestState": asked.request_state, "inputResponses": dict.fromkeys(asked.input_requests, answer)}
+        refused = await line.ask("tools/call", {"name": "publish", "arguments": {}, **again})
+
+    assert refused.code == INVALID_PARAMS
+    (wait,) = recorded.named("wait_for sampling/createMessage")
+    assert not [value for value in wait.attributes.values() if "xxx" in str(value) or "accept" in str(value)]
