@@ -256,3 +256,50 @@ trio.run(main)
 
     assert done.stdout == b"True\n"
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+SERVES_AND_PRINTS = """
+import trio
+from zcp_actors import FastZCP, open_runtime, serve_stdio
+
+async def main():
+    async with open_runtime() as runtime:
+        await serve_stdio(runtime, FastZCP("x"))
+
+trio.run(main)
+print("stray")
+"""
+
+
+async def test_what_a_program_prints_after_it_has_served_goes_to_standard_error():
+    """Its host still reads: what comes after the last answer must not be taken for a message."""
+    assert await told(SERVES_AND_PRINTS) == (b"", b"stray\n")
+
+
+FAILS_AND_PRINTS = """
+from zcp_actors.transports.standard_streams import standard_streams_kept
+
+try:
+    with standard_streams_kept():
+        print("meanwhile")
+        raise ValueError
+except ValueError:
+    print("afterwards")
+"""
+
+
+async def test_streams_that_were_kept_for_a_server_that_does_not_start_are_given_back():
+    assert await told(FAILS_AND_PRINTS) == (b"afterwards\n", b"meanwhile\n")
+
+
+async def told(program):
+    """Standard output and standard error of a program that hears nothing."""
+    with trio.fail_after(30):
+        done = await trio.run_process(
+            [sys.executable, "-c", program],
+            stdin=subprocess.DEVNULL,
+            capture_stdout=True,
+            capture_stderr=True,
+            env=ENVIRONMENT,
+        )
+    return done.stdout, done.stderr
