@@ -5,6 +5,7 @@ import decimal
 import enum
 import json
 import pathlib
+import typing
 import uuid
 from collections import abc
 from dataclasses import dataclass, field
@@ -139,6 +140,7 @@ def test_a_value_survives_the_way_through_json_and_fits_its_schema(value):
     [
         str, float, bool, None, Any, dict, list, list[str], dict[str, Any], abc.Sequence[str], str | None,
         Annotated[float, "n"], Literal["a", 2], Flat, {"type": "string"}, float | list[str], int | float, Any | int,
+        typing.List, typing.Dict, typing.Mapping, abc.Sequence,  # noqa: UP006
     ],
 )  # fmt: skip
 def test_what_is_python_already_costs_nothing(hint):

@@ -35,9 +35,9 @@ def whole(hint: Any) -> Whole | None:
         return _int
     if is_union(hint):
         return _union([peeled(branch) for branch in arguments])
-    if origin in ARRAYS:
+    if arguments and origin in ARRAYS:  # the bare `typing.List` has none
         return _array(whole(arguments[0]))
-    if origin in OBJECTS:
+    if arguments and origin in OBJECTS:
         return _object(whole(arguments[1]))
     return _record(hint) if is_open(hint) else None
 
