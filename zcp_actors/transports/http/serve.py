@@ -13,6 +13,7 @@ import logging
 import resource
 import signal
 import socket
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -25,9 +26,12 @@ from zcp_actors.transports.http.config import HEADER_SECONDS, HTTPConfig
 from zcp_actors.transports.http.origins import Doorkeeper, is_loopback
 from zcp_actors.transports.http.patience import MOMENT, PatientStream
 from zcp_actors.transports.http.service import FLUSH_SECONDS, GRACE_SECONDS
+from zcp_actors.transports.signals import ENDING, noted
 from zcp_actors.transports.websocket import PING_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from zcp_actors.ports import App
     from zcp_actors.transports.http.app import HTTPApp
 
@@ -137,14 +141,14 @@ class _Server:
     ) -> signal.Signals | None:
         """Serve until a signal, or for ever."""
         caught: list[signal.Signals] = []
-        async with trio.open_nursery() as connections:
+        async with _ending(caught, wanted=signals) as heard, trio.open_nursery() as connections:
             try:
                 async with trio.open_nursery() as accepting:
                     await accepting.start(self._accept, connections)
                     task_status.started(urls)
-                    if signals:
-                        caught.append(await _signal())
-                        await self._leave(grace)
+                    if heard is not None:
+                        caught.append(signal.Signals(await anext(heard)))
+                        await self._leave(grace, heard)
                     else:
                         await trio.sleep_forever()
             finally:
@@ -189,14 +193,14 @@ class _Server:
             stream.abort()
             self._gone.unpark_all()
 
-    async def _leave(self, grace: float) -> None:
+    async def _leave(self, grace: float, heard: AsyncIterator[int]) -> None:
         """Nothing new is taken, but connections are: a client answers a question, or comes back for its reply.
 
         When all is answered or told, idle connections are closed at once, the others after their response.
         """
         end = trio.current_time() + grace
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_hurry, nursery.cancel_scope)
+            nursery.start_soon(_hurry, nursery.cancel_scope, heard)
             try:
                 await self._app.drain(grace)
             finally:
@@ -220,17 +224,18 @@ def _log_end(group: BaseExceptionGroup[BaseException]) -> None:
         log.error("a connection failed", exc_info=ours)
 
 
-async def _signal() -> signal.Signals:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            return signal.Signals(number)
-    raise AssertionError("signals do not end")
+@asynccontextmanager
+async def _ending(caught: list[signal.Signals], *, wanted: bool) -> AsyncIterator[AsyncIterator[int] | None]:
+    """The signals that come, one by one: heard until all is closed, or a second one would kill the telling."""
+    if not wanted:
+        yield None
+        return
+    async with noted(caught):
+        with trio.open_signal_receiver(*ENDING) as heard:
+            yield heard
 
 
-async def _hurry(leaving: trio.CancelScope) -> None:
+async def _hurry(leaving: trio.CancelScope, heard: AsyncIterator[int]) -> None:
     """A second signal: whoever sends it does not want to wait."""
-    try:
-        await _signal()
-    except RuntimeError:
-        return  # not the main thread: nobody can send us one
+    await anext(heard)
     leaving.cancel("a second signal")
