@@ -269,6 +269,13 @@ def test_the_words_of_an_attrs_validator_reach_the_mismatch():
         structure(Size, {"n": 0})
 
 
+@pytest.mark.parametrize("said", [Field(examples=[1, 2]), Field(default=[1]), Field(examples=[{"a": 1}])])
+def test_what_is_said_of_a_type_within_another_may_hold_lists(said):
+    for hint in (list[Annotated[int, said]], dict[str, Annotated[int, said]], Annotated[int, said] | None):
+        assert schema_of(hint)
+        assert structurer(hint) is not None
+
+
 def test_a_type_without_a_schema_is_refused_when_the_structurer_is_built():
     with pytest.raises(SchemaError, match="complex"):
         structurer(complex)

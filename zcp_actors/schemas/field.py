@@ -53,6 +53,10 @@ class Field:
     examples: Sequence[Any] | None = None
     default: Any = MISSING
 
+    def __hash__(self) -> int:
+        # Hints within hints are looked up by their hash, and examples or a default may be a list.
+        return hash((self.description, self.title, self.format, self.pattern))
+
 
 _BOUNDS = {
     "ge": "minimum",
