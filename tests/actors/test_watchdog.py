@@ -75,6 +75,25 @@ async def test_an_actor_that_holds_up_the_loop_is_named_with_the_place_once(told
     assert "in careless_handler" in told.lines[0]
 
 
+async def test_a_step_that_is_over_is_let_go(told):
+    dog = Watchdog()
+
+    def blocked():
+        for _ in range(2):
+            aside = threading.Thread(target=dog.look)
+            aside.start()
+            aside.join(30)
+
+    async with open_runtime() as runtime:
+        ref = await runtime.start(Blocks, "blocks")
+        await ref.ask(blocked, timeout=30)
+        assert dog._told is not None
+        await trio.to_thread.run_sync(dog.look)
+
+        assert dog._told is None
+        assert len(told.lines) == 1
+
+
 async def test_a_job_that_holds_up_the_loop_is_named_by_its_path(told):
     async with open_runtime() as runtime:
         runtime.submit(BlockingJob(looked_at_from_aside(2)))

@@ -104,7 +104,7 @@ def step_of(innermost: FrameType | None) -> Step | None:
         if frame.f_code is _JOB:
             job = frame.f_locals.get("job")
         frame = frame.f_back
-    facts = {} if frame is None or frame is innermost else frame.f_locals
+    facts = {} if frame is None else frame.f_locals
     task, batch = facts.get("task"), facts.get("batch")
     return None if task is None or batch is None else Step(batch, task, job)
 
