@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -136,6 +138,23 @@ async def test_a_member_that_fails_while_its_group_is_ended_spends_no_restart_of
 
         assert [await ref.ask("?", timeout=10) for ref in (a, b, c)] == ["a", "b", "c"]
         assert lives == {"a": 2, "b": 2, "c": 2}
+
+
+@pytest.mark.parametrize("strategy", GROUPING)
+async def test_a_member_that_failed_while_its_group_was_ended_spends_a_restart_when_it_fails_anew(
+    strategy, autojump_clock
+):
+    """The next failure comes while the last one of its group still begins."""
+    once = Limit(restarts=1, within=100, backoff=1)
+    again = partial(Member.start_timer, key="again", delay=0.1, message="boom")
+    with pytest.raises(RestartLimitReached, match="root/b"):
+        async with open_runtime(root=family(strategy, {}, limit=once, b=again)) as runtime:
+            a, b, c = members(runtime)
+            c.tell("busy")
+            a.tell("boom")
+            await trio.sleep(1)
+            b.tell("boom")
+            await trio.sleep(60)
 
 
 @pytest.mark.parametrize("strategy", GROUPING)
