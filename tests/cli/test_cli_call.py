@@ -211,6 +211,24 @@ def test_a_server_that_stays_silent_is_given_up_after_the_timeout(outcome):
     assert (code, error_of(err)) == (3, "connecting got no answer within 0.2 s; --timeout SECONDS changes that")
 
 
+def test_a_server_that_opens_a_session_and_lists_nothing_is_given_up_after_the_timeout(outcome, tmp_path):
+    program = tmp_path / "mute.py"
+    program.write_text("""
+import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message["method"] == "initialize":
+        told = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}}
+        told["serverInfo"] = {"name": "mute", "version": "1"}
+        print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": told}), flush=True)
+""")
+
+    code, _, err = outcome("tools", f"{PYTHON} {program}", "--era", "2025-11-25", "--timeout", "1")
+
+    assert code == 3
+    assert " got no answer within 1 s; --timeout" in err  # a slow machine may not come farther than "connecting"
+
+
 def test_a_program_that_is_no_server_is_named_with_what_it_wrote(outcome):
     chatty = "sh -c 'echo Welcome; while read line; do :; done'"
 

@@ -56,6 +56,7 @@ def test_an_address_that_others_reach_is_refused_in_one_line(tmp_path):
 
     assert process.returncode == 2
     assert "can be reached by others" in err
+    assert err.endswith("or say --unprotected\n")
     assert "Traceback" not in err
 
 
