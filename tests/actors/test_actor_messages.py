@@ -9,6 +9,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from zcp_actors.actors import Actor, Cell, Job, Reply, Restart, open_runtime
+from zcp_actors.actors.mailbox import Envelope, Mailbox
 from zcp_actors.errors import ActorStopped, AskCycle, AskTimeout, MailboxFull
 
 
@@ -439,3 +440,21 @@ async def test_a_handler_that_never_waits_does_not_outrun_a_cancel(size):
         await ref.stopped()
 
     assert handled == [0, 1, 2, 3]
+
+
+async def test_a_send_that_is_cancelled_when_it_was_added_is_not_called_cancelled():
+    """Else its sender would say it again, and it would be handled twice."""
+
+    class Cancelled(Mailbox):
+        def post(self, envelope):
+            added = super().post(envelope)
+            scope.cancel()
+            return added
+
+    mail, added = Cancelled(2), False
+    with trio.CancelScope() as scope:
+        added = await mail.put(Envelope("once", 0.0))
+
+    assert added
+    assert not scope.cancelled_caught
+    assert mail.depth == 1

@@ -190,6 +190,25 @@ async def test_cells_for_whose_waves_no_time_is_left_end_all_the_same():
         assert [node.path for node in runtime.tree().walk()] == ["root"]
 
 
+async def test_cells_below_a_cell_end_all_the_same_when_everything_is_cut_in_the_middle_of_their_waves():
+    class Exits(Actor):
+        async def receive(self, message):
+            message.stop()
+            raise SystemExit(3)
+
+    class Hurried(Supervisor):
+        last_words = 0.0
+
+    with pytest.raises(SystemExit):
+        async with open_runtime(root=Hurried) as runtime:
+            parent = runtime.host(Cell(), "parent")
+            cells = [runtime.host(Cell(), str(number), parent=parent) for number in range(10 * WAVE)]
+            (await runtime.start(Exits)).tell(parent)
+            await trio.sleep_forever()
+
+    assert all(cell.exit is not None for cell in (*cells, parent))
+
+
 async def test_what_closes_a_runtime_may_fail_without_taking_the_actors_their_grace(autojump_clock):
     class Fails(Runtime):
         async def closing(self):
