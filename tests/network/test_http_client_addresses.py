@@ -135,6 +135,8 @@ def test_what_a_server_is_remembered_by_holds_no_credentials_and_still_tells_ser
     assert len(set(known)) == len(urls)
     assert all(each.startswith("http://host/mcp") and "SECRET" not in each for each in known)
     assert identity(urls[1]) == known[1]
+    assert identity("http://u:ANOTHER@host/mcp") == known[1], "a digest of a password tells whether a guess is right"
+    assert identity("http://v:SECRET@host/mcp") != known[1]
 
 
 @pytest.mark.parametrize("given", [None, {"Authorization": "Bearer token"}])

@@ -83,7 +83,13 @@ def bare(url: str) -> str:
 
 
 def identity(url: str) -> str:
-    """What the server behind a URL is remembered by: the URL, or a digest in the place of what may be secret in it."""
+    """What the server behind a URL is remembered by: the URL, with a digest in the place of what may be secret in it.
+
+    The password is no part of it: another one leads to the same server, and a digest tells whether a guess is right.
+    """
     parts = urlsplit(url)
     known = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    return url if known == url else f"{known}#{sha256(url.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    if not parts.username and not parts.query:
+        return known
+    more = f"{parts.username or ''}@{known}?{parts.query}"
+    return f"{known}#{sha256(more.encode('utf-8', 'surrogatepass')).hexdigest()}"
