@@ -34,6 +34,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
+from zcp_actors.telemetry.giving_way import Exporting
 from zcp_actors.telemetry.propagation import SPAN_KEY, valid_span
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class LightSpan(Span):
     _told: Mapping[str, AttributeValue] | None
     """The attributes it began with, until they are made. Nobody writes to them."""
     _lock: Any = CHANGING
+    _exporting: Exporting
     _trace_config = None
     _record_end_metrics = None
     _record_exception = True
@@ -134,8 +136,10 @@ class LightSpan(Span):
             cast("BoundedAttributes", self._attributes)._immutable = True
         for processor in self._processors:
             processor._on_ending(self)
-        for processor in self._processors:
+        processors = self._processors
+        for processor in processors:
             processor.on_end(self)
+        self._exporting.give_way(processors)
 
     def _bounded(self) -> BoundedAttributes:
         limits, told, self._told = self._limits, self._told, None
@@ -166,6 +170,7 @@ class LightTracer:
         common = {name: getattr(tracer, of) for name, of in COMMON.items()}
         if type(tracer.span_processor) is not SynchronousMultiSpanProcessor:
             common["_processors"] = (tracer.span_processor,)
+        common["_exporting"] = Exporting()
         self._spans: Any = type("LightSpan", (LightSpan,), common)
 
     def start_span(  # noqa: PLR0917 - the API's own
