@@ -16,7 +16,7 @@ import attrs
 import trio
 
 from zcp_actors.errors import StartFailed
-from zcp_actors.transports.http.client_address import authorized, checked_headers, checked_url, identity, shown
+from zcp_actors.transports.http.client_address import authorized, checked_headers, checked_url, identity, name_of
 from zcp_actors.transports.websocket import RECEIVE_BYTES, SUBPROTOCOL, WebsocketConnection
 from zcp_actors.transports.websocket_reader import Limited, Reader
 from zcp_actors.wire import MAX_BYTES
@@ -55,7 +55,7 @@ def _checked(url: str) -> str:
 class WebsocketWay:
     """The way to a server behind a `ws` or `wss` URL."""
 
-    url: str = attrs.field(converter=_checked, repr=shown)
+    url: str = attrs.field(converter=_checked, repr=name_of)
     headers: Mapping[str, str] | None = attrs.field(default=None, converter=checked_headers, repr=False)
     ssl_context: ssl.SSLContext | None = None
     """For `wss`; None takes the system's certificates."""
@@ -66,7 +66,7 @@ class WebsocketWay:
     @property
     def name(self) -> str:
         """Host and path."""
-        return shown(self.url)
+        return name_of(self.url)
 
     @property
     def identity(self) -> str:

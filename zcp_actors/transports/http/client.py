@@ -25,7 +25,8 @@ from zcp_actors.errors import (
     UnexpectedStatus,
     ZCPError,
 )
-from zcp_actors.transports.http.client_request import ask, origin, shown
+from zcp_actors.transports.http.client_address import shown
+from zcp_actors.transports.http.client_request import ask, origin
 from zcp_actors.transports.http.sse import EventParser
 from zcp_actors.wire import ErrorResponse, Notification, Request, Response, decode, encode
 

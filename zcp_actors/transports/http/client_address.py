@@ -60,7 +60,13 @@ def checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str] | No
 
 
 def shown(url: str) -> str:
-    """A URL for trees and logs: host, port and path."""
+    """A URL for errors and logs: the credentials and the query, where keys and session ids stand, are left out."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def name_of(url: str) -> str:
+    """What a server is called in a tree: host, port and path."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     named = f"[{host}]" if ":" in host else host
@@ -87,8 +93,7 @@ def identity(url: str) -> str:
 
     The password is no part of it: another one leads to the same server, and a digest tells whether a guess is right.
     """
-    parts = urlsplit(url)
-    known = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    parts, known = urlsplit(url), shown(url)
     if not parts.username and not parts.query:
         return known
     more = f"{parts.username or ''}@{known}?{parts.query}"

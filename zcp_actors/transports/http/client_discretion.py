@@ -12,7 +12,7 @@ from http.cookiejar import Cookie, CookieJar
 
 import httpx
 
-from zcp_actors.transports.http.client_request import shown
+from zcp_actors.transports.http.client_address import shown
 
 COOKIE_ROOM = 4096
 """Bytes of names and values: a load balancer's cookies, and half of the 8 KiB that common servers allow a head."""

@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import trio
 
 from zcp_actors.errors import ConnectionLost, MessageTooLarge, StartFailed
-from zcp_actors.transports.http.client_address import bare
+from zcp_actors.transports.http.client_address import bare, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -42,12 +42,6 @@ def origin(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port: what a redirect must not leave."""
     parts = urlsplit(url)
     return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme.lower())
-
-
-def shown(url: str) -> str:
-    """A URL for errors and logs: the credentials and the query, where keys and session ids stand, are left out."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 class Reply:

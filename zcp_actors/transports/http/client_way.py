@@ -17,7 +17,7 @@ import trio
 from zcp_actors.errors import StartFailed, ZCPError
 from zcp_actors.protocol.dialect import Era
 from zcp_actors.transports.http.client import HTTPChannel
-from zcp_actors.transports.http.client_address import authorized, bare, checked_headers, checked_url, identity, shown
+from zcp_actors.transports.http.client_address import authorized, bare, checked_headers, checked_url, identity, name_of
 from zcp_actors.transports.http.client_factory import make_http_client
 from zcp_actors.transports.http.client_stateful import StatefulManner
 from zcp_actors.transports.http.client_stateless import StatelessManner
@@ -42,7 +42,7 @@ def manner_of(channel: HTTPChannel, dialect: Any) -> Manner:
 class URLWay:
     """What every way over HTTP has: where to, with which client, and what of it is ours to close."""
 
-    url: str = attrs.field(converter=checked_url, repr=shown)
+    url: str = attrs.field(converter=checked_url, repr=name_of)
     http_client: HTTPClient | None = None
     """Used, and not closed: it belongs to whoever made it. None: one is made for each opening."""
     make: Callable[..., HTTPClient] = make_http_client
@@ -55,7 +55,7 @@ class URLWay:
     @property
     def name(self) -> str:
         """Host and path."""
-        return shown(self.url)
+        return name_of(self.url)
 
     @property
     def identity(self) -> str | None:

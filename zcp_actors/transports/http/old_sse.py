@@ -17,7 +17,8 @@ import trio
 
 from zcp_actors.errors import ConnectionLost, InvalidMessage, MessageTooLarge, StartFailed, UnexpectedStatus
 from zcp_actors.transports.http.client import CANCELLED, EVENT_STREAM, JSON, OK, HTTPChannel
-from zcp_actors.transports.http.client_request import ask, shown, within
+from zcp_actors.transports.http.client_address import shown
+from zcp_actors.transports.http.client_request import ask, within
 from zcp_actors.transports.http.client_stateful import StatefulManner
 from zcp_actors.transports.http.client_way import URLWay
 from zcp_actors.transports.http.sse import EventParser
