@@ -15,6 +15,7 @@ from functools import partial
 import attrs
 import pytest
 import trio
+import trio.testing
 import trio_websocket
 from opened import GUARD, text
 
@@ -406,15 +407,17 @@ async def test_an_app_in_this_process_is_joined_without_a_wire():
 # the end -----------------------------------------------------------------------------------------
 
 
-async def test_after_a_signal_calls_in_flight_are_told_and_the_socket_closed_with_1001():
-    desk = Desk()
+@pytest.mark.parametrize("second", [None, "at once", "later"])
+async def test_after_a_signal_calls_in_flight_are_told_and_the_socket_closed_with_1001(second):
+    """After the grace period, or at a second signal."""
+    desk, grace = Desk(), 3600 if second else 0.1
     ended = []
     with trio.fail_after(GUARD):
         async with open_runtime() as runtime, trio.open_nursery() as nursery:
 
             async def serve(task_status):
                 handle = ServerHandle(desk.app, keys=KEYS)
-                ended.append(await serve_websocket(runtime, handle, port=0, grace=0.1, task_status=task_status))
+                ended.append(await serve_websocket(runtime, handle, port=0, grace=grace, task_status=task_status))
 
             (url,) = await nursery.start(serve)
             async with raw(url) as socket:
@@ -428,6 +431,10 @@ async def test_after_a_signal_calls_in_flight_are_told_and_the_socket_closed_wit
                 )
                 await desk.started.wait()
                 os.kill(os.getpid(), signal.SIGTERM)
+                if second == "later":
+                    await trio.testing.wait_all_tasks_blocked(0.05)
+                if second:
+                    os.kill(os.getpid(), signal.SIGINT)
                 told = json.loads(await socket.get_message())
                 assert (await closed(socket)).code == 1001
     assert (told["id"], told["error"]["message"]) == (1, "the server is shutting down")

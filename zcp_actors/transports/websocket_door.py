@@ -24,6 +24,7 @@ from zcp_actors.transports.http.config import HEADER_SECONDS, HTTPConfig
 from zcp_actors.transports.http.identity import principal_of
 from zcp_actors.transports.http.origins import Doorkeeper, is_loopback
 from zcp_actors.transports.http.service import FLUSH_SECONDS, GRACE_SECONDS, TELLING_SHARE
+from zcp_actors.transports.signals import ENDING
 from zcp_actors.transports.websocket import RECEIVE_BYTES, SUBPROTOCOL, WebsocketConnection
 from zcp_actors.transports.websocket_reader import Reader
 
@@ -56,7 +57,7 @@ async def serve_websocket(
 
     `nursery.start` returns the URLs. Of `config`, the hosts, the origins, `authenticate` and `max_message` count here.
     After a signal nothing new is taken, calls in flight may be answered, and shortly before `grace` seconds are over
-    the rest is told.
+    the rest is told; a second signal cuts the waiting short.
     Tasks that an earlier process left are taken up first.
     `unprotected` serves without authentication to others than this machine. Raises `UsageError` when that was not said,
     `StartFailed` when the address cannot be had, or the tasks' store cannot be opened.
@@ -80,17 +81,17 @@ async def serve_websocket(
     listeners = await _listen(host, port, ssl_context)
     scheme = "ws" if ssl_context is None else "wss"
     caught: list[signal.Signals] = []
-    async with trio.open_nursery() as connections:
+    async with trio.open_nursery() as hearing, trio.open_nursery() as connections:
         with trio.CancelScope() as listening:
-            async with trio.open_nursery() as nursery:
-                if signals:
-                    nursery.start_soon(_await_signal, listening, caught)
-                task_status.started([f"{scheme}://{_authority(each)}{path}" for each in listeners])
-                await trio.serve_listeners(door.visit, listeners, handler_nursery=connections)
+            if signals:
+                hearing.start_soon(_hear, listening, caught, door)
+            task_status.started([f"{scheme}://{_authority(each)}{path}" for each in listeners])
+            await trio.serve_listeners(door.visit, listeners, handler_nursery=connections)
         if caught:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + grace + 2 * FLUSH_SECONDS):
                 await door.close(grace)
         connections.cancel_scope.cancel("the server ends")
+        hearing.cancel_scope.cancel("the server ends")
     return caught[0] if caught else None
 
 
@@ -109,12 +110,12 @@ def _authority(listener: Any) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-async def _await_signal(listening: trio.CancelScope, caught: list[signal.Signals]) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            caught.append(signal.Signals(number))
-            listening.cancel("a signal asked the server to end")
-            return
+async def _hear(listening: trio.CancelScope, caught: list[signal.Signals], door: _Door) -> None:
+    with trio.open_signal_receiver(*ENDING) as signals:
+        caught.append(signal.Signals(await anext(signals)))
+        listening.cancel("a signal asked the server to end")
+        await anext(signals)
+        door.hurry()
 
 
 class _Door:
@@ -133,6 +134,8 @@ class _Door:
         self._max = max_connections
         self._open: dict[WebsocketConnection, ServerSession] = {}
         self._closing = False
+        self._hurried = False
+        self._waits: list[trio.CancelScope] = []
 
     async def visit(self, stream: trio.abc.Stream) -> None:
         """One connection, from its first byte to its end. Its faults are its own."""
@@ -163,7 +166,7 @@ class _Door:
         chosen = SUBPROTOCOL if SUBPROTOCOL in request.proposed_subprotocols else None
         with trio.move_on_after(HEADER_SECONDS):
             frames = await request.accept(subprotocol=chosen)
-        if frames is not None:
+        if frames is not None and not self._closing:
             await self._converse(WebsocketConnection(frames, f"{request.remote}", self._config.max_message), principal)
 
     async def _request(self, reader: Reader, stream: trio.abc.Stream) -> Any:
@@ -214,14 +217,22 @@ class _Door:
     async def close(self, grace: float) -> None:
         """Take nothing new, let calls end, tell the rest, and close everything, all within `grace` seconds."""
         self._closing = True
-        deadline = trio.current_time() + grace - min(FLUSH_SECONDS, grace * TELLING_SHARE)
+        patience = 0.0 if self._hurried else grace - min(FLUSH_SECONDS, grace * TELLING_SHARE)
+        deadline = trio.current_time() + patience
+        self._waits = [trio.CancelScope(deadline=deadline) for _ in self._open]
         async with trio.open_nursery() as nursery:
-            for connection, session in list(self._open.items()):
-                nursery.start_soon(_say_goodbye, connection, session, deadline)
+            for (connection, session), wait in zip(list(self._open.items()), self._waits, strict=True):
+                nursery.start_soon(_say_goodbye, connection, session, wait)
+
+    def hurry(self) -> None:
+        """Wait for no call any more: whoever sends a second signal does not want to."""
+        self._hurried = True
+        for wait in self._waits:
+            wait.cancel("a second signal")
 
 
-async def _say_goodbye(connection: WebsocketConnection, session: ServerSession, deadline: float) -> None:
-    with trio.move_on_at(deadline):
+async def _say_goodbye(connection: WebsocketConnection, session: ServerSession, wait: trio.CancelScope) -> None:
+    with wait:
         await session.idle()
     session.say_goodbye("the server is shutting down")
     with trio.move_on_after(FLUSH_SECONDS):
