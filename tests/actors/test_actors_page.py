@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import trio
+from pages import examples, text_of
 
 from zcp_actors import Actor, Restart
 from zcp_actors.actors import dead_letters, runtime, trace, watchdog
 from zcp_actors.testing import virtual_clock
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "actors.md").read_text(encoding="utf-8")
+PAGE = text_of("actors.md")
 
 
-def examples() -> dict[str, object]:
-    """The page's code, run from top to bottom as one program; its tests by name."""
-    names: dict[str, object] = {}
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-    for number, block in enumerate(blocks, 1):
-        exec(compile(block, f"actors.md, example {number}", "exec"), names)
-    return {name: value for name, value in names.items() if name.startswith("test_")}
-
-
-@pytest.mark.parametrize("name", examples())
+@pytest.mark.parametrize("name", examples("actors.md"))
 def test_an_example_of_the_actors_page_runs(name):
-    trio.run(examples()[name], clock=virtual_clock())
+    trio.run(examples("actors.md")[name], clock=virtual_clock())
 
 
 @pytest.mark.parametrize(

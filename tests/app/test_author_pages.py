@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import re
-from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
+from pages import examples, names_of, text_of
 
 from zcp_actors import ZCPClientSession, memory_client, open_runtime
 from zcp_actors.sessions import Context
 from zcp_actors.testing import virtual_clock
 
-DOCS = Path(__file__).parents[2] / "docs"
 
-
-def names_of(page: str) -> dict[str, Any]:
-    """The page's code, run from top to bottom as one program."""
-    names: dict[str, Any] = {"__name__": page}
-    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    for number, block in enumerate(blocks, 1):
-        exec(compile(block, f"{page}, example {number}", "exec", dont_inherit=True), names)
-    return names
-
-
-@pytest.mark.parametrize("name", [name for name in names_of("clients.md") if name.startswith("test_")])
+@pytest.mark.parametrize("name", examples("clients.md"))
 def test_an_example_for_hosts_runs(name):
-    trio.run(names_of("clients.md")[name], clock=virtual_clock())
+    trio.run(examples("clients.md")[name], clock=virtual_clock())
 
 
 @pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
@@ -61,7 +48,7 @@ async def serves(client):
 
 
 def test_the_page_for_server_authors_names_what_a_context_has():
-    text = (DOCS / "servers.md").read_text("utf-8")
+    text = text_of("servers.md")
     inner = {
         "call",
         "task",
@@ -78,7 +65,7 @@ def test_the_page_for_server_authors_names_what_a_context_has():
 
 
 def test_the_page_for_hosts_names_every_keyword_of_a_client_that_a_provider_has():
-    text = (DOCS / "clients.md").read_text("utf-8")
+    text = text_of("clients.md")
     keywords = inspect.signature(ZCPClientSession.__init__).parameters
     wanted = {name for name in keywords if name.endswith(("_handler", "_provider"))} | {"timeouts", "policy", "era"}
     assert {name for name in wanted if name not in text} == set()

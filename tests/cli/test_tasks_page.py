@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pages import blocks, text_of
 
 from zcp_actors.app.task_policy import TASK_AFTER
 from zcp_actors.tasks import audience, change_feed, lease_keeper, limits, memory, service, sqlite
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
+PAGE = text_of("tasks.md")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-
-
-STUDIO, HOST = blocks("python")
-CALLS = [line.partition("#")[0].strip() for line in blocks("sh")[0].splitlines()]
+STUDIO, HOST = blocks("tasks.md", "python")
+CALLS = [line.partition("#")[0].strip() for line in blocks("tasks.md", "sh")[0].splitlines()]
 
 
 @pytest.fixture

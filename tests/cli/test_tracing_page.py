@@ -10,21 +10,18 @@ from pathlib import Path
 
 import pytest
 from jaeger_model import checked
+from pages import blocks, text_of
 
 from zcp_actors.cli.commands import program
 from zcp_actors.telemetry import Clock
 from zcp_actors.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "tracing.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+PAGE = text_of("tracing.md")
 
 
 def test_the_program_of_the_page_writes_a_trace_in_which_its_own_span_is_on_top(tmp_path):
-    (text,) = blocks("python")
+    (text,) = blocks("tracing.md", "python")
     subprocess.run(
         [sys.executable, "-c", text], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, timeout=60
     )
@@ -37,7 +34,7 @@ def test_the_program_of_the_page_writes_a_trace_in_which_its_own_span_is_on_top(
 
 
 def commands() -> list[str]:
-    lines = "\n".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    lines = "\n".join(blocks("tracing.md", "sh")).replace("\\\n", " ").splitlines()
     return [line.partition("#")[0] for line in lines if "zcp-actors " in line]
 
 

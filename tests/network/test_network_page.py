@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 import trio
+from pages import examples, text_of
 
 from zcp_actors.sessions.state_keys import STATE_KEYS
 from zcp_actors.transports.http import config, patience, replay, service
 
-PAGE = (Path(__file__).parents[2] / "docs" / "network.md").read_text("utf-8")
+PAGE = text_of("network.md")
 
 
-def examples():
-    """The page's code, run from top to bottom as one program; its tests by name."""
-    names: dict[str, object] = {}
-    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE), 1):
-        exec(compile(block, f"network.md, example {number}", "exec"), names)
-    return {name: value for name, value in names.items() if name.startswith("test_")}
-
-
-@pytest.mark.parametrize("name", examples())
+@pytest.mark.parametrize("name", examples("network.md"))
 def test_an_example_of_the_network_page_runs(name, monkeypatch):
     monkeypatch.setenv(STATE_KEYS, "a key that only tests would ever use")
 
     async def run():
         with trio.fail_after(30):
-            await examples()[name]()
+            await examples("network.md")[name]()
 
     trio.run(run)
 

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 import trio
+from pages import examples, text_of
 
 from zcp_actors.testing import virtual_clock
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "testing.md"
+PAGE = text_of("testing.md")
 
 
-def examples() -> dict[str, object]:
-    """The page's code, run from top to bottom as one program; its tests by name."""
-    names: dict[str, object] = {}
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    for number, block in enumerate(blocks, 1):
-        exec(compile(block, f"{PAGE.name}, example {number}", "exec"), names)
-    return {name: value for name, value in names.items() if name.startswith("test_")}
-
-
-@pytest.mark.parametrize("name", examples())
+@pytest.mark.parametrize("name", examples("testing.md"))
 def test_an_example_of_the_page_runs(name):
-    trio.run(examples()[name], clock=virtual_clock())
+    trio.run(examples("testing.md")[name], clock=virtual_clock())
 
 
 def test_the_page_has_examples_of_every_tool():
@@ -32,5 +21,5 @@ def test_the_page_has_examples_of_every_tool():
 
     tools = {name for name in zcp_actors.testing.__all__ if name[0].islower()}
 
-    assert {name for name in tools if name not in PAGE.read_text()} == set()
-    assert len(examples()) >= 9
+    assert {name for name in tools if name not in PAGE} == set()
+    assert len(examples("testing.md")) >= 9
