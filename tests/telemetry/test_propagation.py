@@ -184,17 +184,24 @@ async def test_client_server_sampling_and_model_are_one_trace(transport, era, tm
     assert [row[2] for row in waits] == list(traces)
 
 
-@both_eras
-async def test_an_untrusted_caller_is_linked_to_and_is_no_parent(era):
-    server, client = Recorded(), Recorded()
+@asynccontextmanager
+async def apart(server, client, **options):
+    """A client over HTTP whose recorder is not the server's."""
     with trio.fail_after(GUARD):
         async with (
             open_runtime(recorder=server.telemetry) as serving,
             over_http(serving, None) as client_of,
             open_runtime(recorder=client.telemetry),
-            client_of(era=era) as asking,
+            client_of(**options) as asking,
         ):
-            await asking.call_tool("carried")
+            yield asking
+
+
+@both_eras
+async def test_an_untrusted_caller_is_linked_to_and_is_no_parent(era):
+    server, client = Recorded(), Recorded()
+    async with apart(server, client, era=era) as asking:
+        await asking.call_tool("carried")
 
     served, asked = server.one("tools/call carried"), client.one("tools/call carried")
     assert served.parent is None
@@ -230,15 +237,9 @@ async def test_a_session_that_was_lost_and_found_again_is_closed_in_good_order(e
 async def test_requests_in_both_directions_say_who_asked_and_in_which_session(era):
     """Of the older revision: the newer one has no sessions. The port of a client would be another for each request."""
     server, client = Recorded(trust=True), Recorded(trust=True)
-    with trio.fail_after(GUARD):
-        async with (
-            open_runtime(recorder=server.telemetry) as serving,
-            over_http(serving, None) as client_of,
-            open_runtime(recorder=client.telemetry),
-            client_of(era=era, sampling_handler=lambda _: "short") as asking,
-        ):
-            with client.tracer.start_as_current_span("agent step"):
-                await asking.call_tool("draft")
+    async with apart(server, client, era=era, sampling_handler=lambda _: "short") as asking:
+        with client.tracer.start_as_current_span("agent step"):
+            await asking.call_tool("draft")
 
     asked, question = client.named("tools/call draft")[-1], client.one("sampling/createMessage")
     served = server.named("tools/call draft")[-1]
@@ -282,20 +283,14 @@ async def test_what_traces_http_draws_a_request_within_the_call_that_it_carries(
 @both_eras
 async def test_a_cancelled_call_of_an_untrusted_caller_is_seen_in_jaeger(era):
     server, client = Recorded(), Recorded()
-    with trio.fail_after(GUARD):
-        async with (
-            open_runtime(recorder=server.telemetry) as serving,
-            over_http(serving, None) as client_of,
-            open_runtime(recorder=client.telemetry),
-            client_of(era=era) as asking,
-        ):
-            there, gone = (events.setdefault(name, trio.Event()) for name in ("there", "gone"))
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(asking.call_tool, "endless")
-                await there.wait()
-                nursery.cancel_scope.cancel()
-            await gone.wait()
-            events.clear()
+    async with apart(server, client, era=era) as asking:
+        there, gone = (events.setdefault(name, trio.Event()) for name in ("there", "gone"))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(asking.call_tool, "endless")
+            await there.wait()
+            nursery.cancel_scope.cancel()
+        await gone.wait()
+        events.clear()
 
     served = server.one("tools/call endless")
     assert served.attributes["error.type"] == "cancelled"
