@@ -41,22 +41,22 @@ async def connect(client: ZCPClientSession, strays: Strays, limit: float | None 
     what opening raises.
     """
     try:
-        with trio.move_on_after(math.inf if limit is None else limit) as patience:
-            await client.__aenter__()
+        await _open(client, limit)
     except UnsupportedVersion:
         raise
     except RequestTimeout as error:
-        if strays.first is not None:
-            raise StartFailed(_stray(client, strays.first)) from error
-        raise
+        if strays.first is None:
+            raise
+        raise StartFailed(
+            f"{client.name} does not seem to be an MCP server: it answers nothing, and writes {strays.first!r}"
+        ) from error
     except RPCError as error:
         raise StartFailed(f"{client.name} opens no session (did you pass --era?): {error.message}") from error
+
+
+async def _open(client: ZCPClientSession, limit: float | None) -> None:
+    with trio.move_on_after(math.inf if limit is None else limit) as patience:
+        await client.__aenter__()
     if patience.cancelled_caught:
         assert limit is not None
-        if strays.first is not None:
-            raise StartFailed(_stray(client, strays.first))
         raise RequestTimeout("connecting", limit, "total")
-
-
-def _stray(client: ZCPClientSession, line: str) -> str:
-    return f"{client.name} does not seem to be an MCP server: it answers nothing, and writes {line!r}"
