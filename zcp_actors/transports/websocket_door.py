@@ -23,7 +23,7 @@ from zcp_actors.sessions.handle import ServerHandle
 from zcp_actors.transports.http.config import HEADER_SECONDS, HTTPConfig
 from zcp_actors.transports.http.identity import principal_of
 from zcp_actors.transports.http.origins import Doorkeeper, is_loopback
-from zcp_actors.transports.http.service import FLUSH_SECONDS, GRACE_SECONDS, TELLING_SHARE
+from zcp_actors.transports.http.service import FLUSH_SECONDS, GRACE_SECONDS, patience_of
 from zcp_actors.transports.signals import ENDING
 from zcp_actors.transports.websocket import RECEIVE_BYTES, SUBPROTOCOL, WebsocketConnection
 from zcp_actors.transports.websocket_reader import Reader
@@ -217,8 +217,7 @@ class _Door:
     async def close(self, grace: float) -> None:
         """Take nothing new, let calls end, tell the rest, and close everything, all within `grace` seconds."""
         self._closing = True
-        patience = 0.0 if self._hurried else grace - min(FLUSH_SECONDS, grace * TELLING_SHARE)
-        deadline = trio.current_time() + patience
+        deadline = trio.current_time() + (0.0 if self._hurried else patience_of(grace))
         self._waits = [trio.CancelScope(deadline=deadline) for _ in self._open]
         async with trio.open_nursery() as nursery:
             for (connection, session), wait in zip(list(self._open.items()), self._waits, strict=True):

@@ -48,6 +48,11 @@ log = logging.getLogger("zcp_actors.http")
 _numbers = count(1)
 
 
+def patience_of(grace: float) -> float:
+    """Seconds of a grace period that calls in flight get: the rest is kept for the last words."""
+    return grace - min(FLUSH_SECONDS, grace * TELLING_SHARE)
+
+
 class Door(Cell[None]):
     """The place in the tree below which everything lives that came in over HTTP."""
 
@@ -176,7 +181,7 @@ class Service:
             for session in self._without_calls():
                 if session not in self.table:
                     self.ended(session)
-            with trio.move_on_after(grace - min(FLUSH_SECONDS, grace * TELLING_SHARE)):
+            with trio.move_on_after(patience_of(grace)):
                 await self._idle()
                 while reachable and self.table.owing:
                     await self._answered.park()
