@@ -14,7 +14,7 @@ from typing import Any
 from zcp_actors import schemas
 from zcp_actors.errors import RPCError, UsageError
 from zcp_actors.protocol.capabilities import ELICITATION, SAMPLING
-from zcp_actors.sessions.asked import content_block
+from zcp_actors.sessions.asked import content_blocks
 from zcp_actors.sessions.spelling import wire_spelling
 from zcp_actors.wire import (
     CreateMessageResult,
@@ -59,8 +59,8 @@ def sampled(returned: Any) -> CreateMessageResult:
     if not isinstance(returned, Mapping | Model):
         raise TypeError("expected a text, a content block or a mapping with 'content'")
     found = {name: value for name, value in plain(dict(returned), "sampling").items() if value is not None}
-    if isinstance(content := found.get("content"), str | list):
-        found["content"] = [*map(content_block, content)] if isinstance(content, list) else content_block(content)
+    if "content" in found:
+        found["content"] = content_blocks(found["content"])
     said = wire_spelling(CreateMessageResult, {"role": "assistant", "model": "unknown", **found})
     return from_wire(CreateMessageResult, said)
 

@@ -169,10 +169,13 @@ def sampling_message(given: Any) -> Any:
     if isinstance(given, str) or (isinstance(given, Mapping | Model) and "role" not in given and "type" in given):
         return {"role": "user", "content": content_block(given)}
     if isinstance(given, Mapping) and "content" in given:
-        content = given["content"]
-        many = isinstance(content, list | tuple)
-        return {**given, "content": [content_block(each) for each in content] if many else content_block(content)}
+        return {**given, "content": content_blocks(given["content"])}
     return given
+
+
+def content_blocks(given: Any) -> Any:
+    """The content of a message, one block or several."""
+    return [content_block(each) for each in given] if isinstance(given, list | tuple) else content_block(given)
 
 
 def content_block(given: Any) -> Any:
