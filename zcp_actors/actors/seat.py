@@ -50,8 +50,8 @@ class Seat(Host):
     __slots__ = (
         "_fate",
         "_idle",
+        "_interruption",
         "_owner",
-        "_patience",
         "_state",
         "_turn",
         "accepting",
@@ -93,7 +93,7 @@ class Seat(Host):
         self.last_exit: Exit | None = None
         self.started: Reply[None] = Announcement()
         """Answered when this incarnation, or the next where there is none, has begun; failed with what prevented it."""
-        self._patience: Timer | None = None
+        self._interruption: Timer | None = None
         """What interrupts it if it takes too long to stop."""
         self._reset()
 
@@ -153,8 +153,8 @@ class Seat(Host):
         self.watched.clear()
 
     def _wait_no_more(self) -> None:
-        if self._patience is not None:
-            self._patience.disarm()
+        if self._interruption is not None:
+            self._interruption.disarm()
 
     async def _act(self) -> None:
         self._turn = begin_turns(self.me)
@@ -428,8 +428,8 @@ class Seat(Host):
     def _stop(self, exit: Exit) -> None:
         if self.me.exit is not None:
             return
-        if self._patience is None and exit.kind == "stopped":
-            self._patience = self.actor._interrupt_later(self)
+        if self._interruption is None and exit.kind == "stopped":
+            self._interruption = self.actor._interrupt_later(self)
         self._fate = self._fate or exit
         self._refuse_mail()
 
