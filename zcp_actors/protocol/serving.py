@@ -227,7 +227,7 @@ class Server:
         """Enter a call into the table. Raises when its id is in use or the table is full."""
         id, calls = request.id, self.calls
         if id in calls:
-            raise RPCError(INVALID_REQUEST, f"request id {id!r:.{SHOWN}} is already in use by a request in flight")
+            raise in_use(id)
         if len(calls) >= self.max_calls:
             raise Overloaded(f"{self.max_calls} requests of this client are already open; wait for one to end")
         meta: Mapping[str, Any] | None = getattr(params, "meta", None)
@@ -392,6 +392,11 @@ class Server:
             call.open.clear()
             effects.append(Cancel(call, reason))
         return effects
+
+
+def in_use(id: RequestId, by: str = "a request in flight") -> RPCError:
+    """The refusal of a request whose id is that of another one."""
+    return RPCError(INVALID_REQUEST, f"request id {id!r:.{SHOWN}} is already in use by {by}")
 
 
 def as_rpc_error(error: Exception) -> RPCError:

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from zcp_actors.errors import (
     INTERNAL_ERROR,
-    INVALID_REQUEST,
-    SHOWN,
     InvalidResult,
     MethodNotFound,
     Overloaded,
@@ -24,7 +22,7 @@ from zcp_actors.protocol.asking import Client, Incoming, Sent
 from zcp_actors.protocol.capabilities import refusal, runs_as_task, serves_tasks
 from zcp_actors.protocol.client_tasks import ClientTasks
 from zcp_actors.protocol.effects import Effect, Entrust, Pend, Send
-from zcp_actors.protocol.serving import refused
+from zcp_actors.protocol.serving import in_use, refused
 from zcp_actors.wire import EmptyResult, InitializeRequestParams, Notification, Request, Response, v2025_11_25
 from zcp_actors.wire.meta_keys import RELATED_TASK
 from zcp_actors.wire.model import replaced
@@ -135,9 +133,7 @@ class StatefulClient(Client):
         if refuse is not None:
             raise refuse
         if request.id in self.questions or (self._tasks is not None and request.id in self._tasks.waiting):
-            raise RPCError(
-                INVALID_REQUEST, f"request id {request.id!r:.{SHOWN}} is already in use by a request in flight"
-            )
+            raise in_use(request.id)
         wish = getattr(params, "task", None)
         if of_tasks or (wish is not None and runs_as_task(self.capabilities, request.method)):
             return [Entrust(request, params)]

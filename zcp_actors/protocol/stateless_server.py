@@ -14,7 +14,6 @@ import attrs
 
 from zcp_actors.errors import (
     INVALID_PARAMS,
-    INVALID_REQUEST,
     RESOURCE_NOT_FOUND_2025,
     SHOWN,
     CapabilityMissing,
@@ -28,7 +27,17 @@ from zcp_actors.errors import (
 from zcp_actors.protocol import stateless_tasks
 from zcp_actors.protocol.capabilities import ASKING, EMBEDDED, answer_of
 from zcp_actors.protocol.effects import Answer, Arm, Effect, Open, Seal, Send, Start, Suspend
-from zcp_actors.protocol.serving import LEVELS, MAX_SUBSCRIPTIONS, Asker, Phase, Served, Server, changes, refused
+from zcp_actors.protocol.serving import (
+    LEVELS,
+    MAX_SUBSCRIPTIONS,
+    Asker,
+    Phase,
+    Served,
+    Server,
+    changes,
+    in_use,
+    refused,
+)
 from zcp_actors.wire import (
     ClientCapabilities,
     DiscoverResult,
@@ -116,7 +125,7 @@ class StatelessServer(Server):
         if request.method == LISTEN and not self._follows_tasks(asker, params.notifications.task_ids or ()):
             return self._listen(request.id, params.notifications)
         if request.id in self.listens:
-            raise RPCError(INVALID_REQUEST, f"request id {request.id!r:.{SHOWN}} is already in use by a listen stream")
+            raise in_use(request.id, "a listen stream")
         call = self._admit(request, params, asker)
         if request.method == LISTEN:
             self._may_listen(request.id)
@@ -174,7 +183,7 @@ class StatelessServer(Server):
     def _listen(self, id: RequestId, asked: SubscriptionFilter, task_ids: list[str] | None = None) -> list[Effect]:
         """Open a listen stream; `task_ids` are those of the tasks asked for that are this client's."""
         if id in self.calls:
-            raise RPCError(INVALID_REQUEST, f"request id {id!r:.{SHOWN}} is already in use by a request in flight")
+            raise in_use(id)
         self._may_listen(id)
         agreed = self._agreed(asked, task_ids or None)
         self.listens[id] = agreed
@@ -183,7 +192,7 @@ class StatelessServer(Server):
 
     def _may_listen(self, id: RequestId) -> None:
         if id in self.listens:
-            raise RPCError(INVALID_REQUEST, f"request id {id!r:.{SHOWN}} is already in use by a request in flight")
+            raise in_use(id)
         if len(self.listens) >= MAX_LISTENS:
             raise Overloaded(f"{MAX_LISTENS} listen streams are open; end one first")
 
