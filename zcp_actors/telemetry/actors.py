@@ -30,7 +30,6 @@ class Revival:
     whole: Followed
     failed: SpanContext
     since: int
-    incarnation: int
     starting: Followed | None = None
 
 
@@ -75,7 +74,7 @@ class Actors:
         self._incarnations[path] = incarnation + 1
         told |= {names.ACTOR_PATH: path, names.ACTOR_INCARNATION: incarnation + 1, names.RESTARTS: attempt}
         whole = self._drawing.start("supervisor.restart", otel.Context(), told, links=linked(failed, "restart_of"))
-        self._revivals[path] = Revival(whole, failed, whole.began, incarnation + 1)
+        self._revivals[path] = Revival(whole, failed, whole.began)
 
     def _incarnation(self, path: str, kind: str, exit: Any, number: int) -> SpanContext:
         """The span of one that is over."""
@@ -95,7 +94,7 @@ class Actors:
         whole, now = revival.whole, self._drawing.clock.now()
         told: dict[str, Any] = {names.ACTOR_KIND: kind, names.ACTOR_PATH: path}
         self._drawing.drawn("wait_for restart_backoff", whole.context, revival.since, now, told)
-        told |= {names.ACTOR_INCARNATION: revival.incarnation}
+        told |= {names.ACTOR_INCARNATION: self._incarnations[path]}
         links = linked(revival.failed, "restart_of")
         revival.starting = self._drawing.start(f"actor {kind}", whole.context, told, links=links, at=now)
 
