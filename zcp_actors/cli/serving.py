@@ -97,8 +97,7 @@ def _loaded(options: ServeOptions) -> ServerHandle:
     logging.basicConfig(
         stream=sys.stderr, level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    found = load_app(options.app)
-    handle = found if isinstance(found, ServerHandle) else ServerHandle(found)
+    handle = ServerHandle.of(load_app(options.app))
     return handle if options.era is None else attrs.evolve(handle, era=options.era)
 
 

@@ -11,7 +11,6 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import trio
 
 from zcp_actors.errors import ConnectionLost
@@ -45,12 +44,10 @@ async def serve_stdio(
     From here to the end of the process `print` goes to standard error: what ends later than the session, such as the
     thread of a tool, must not speak to the host either.
     Tasks that an earlier process left are taken up first; those that run belong to the runtime, and end with it.
-    Raises `UsageError` when this process serves its streams already, `StartFailed` when one is closed, or the tasks'
-    store cannot be opened.
+    Raises `UsageError` when this process serves its streams already, or the target is no app, `StartFailed` when one is
+    closed, or the tasks' store cannot be opened.
     """
-    handle = (
-        attrs.evolve(target, served=True) if isinstance(target, ServerHandle) else ServerHandle(target, served=True)
-    )
+    handle = ServerHandle.of(target, served=True)
     keep_standard_streams()
     caught: list[signal.Signals] = []
     # Heard until all is closed: one that comes with the end of the input, or while we leave, must not kill us half way.

@@ -15,7 +15,6 @@ import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import trio
 
 from zcp_actors.errors import HTTPRefused, StartFailed, UsageError
@@ -60,7 +59,7 @@ async def serve_websocket(
     the rest is told; a second signal cuts the waiting short.
     Tasks that an earlier process left are taken up first.
     `unprotected` serves without authentication to others than this machine. Raises `UsageError` when that was not said,
-    `StartFailed` when the address cannot be had, or the tasks' store cannot be opened.
+    or the target is no app, `StartFailed` when the address cannot be had, or the tasks' store cannot be opened.
     """
     config = config or HTTPConfig()
     if not is_loopback(host) and config.authenticate is None and not unprotected:
@@ -68,7 +67,7 @@ async def serve_websocket(
             f"{host or 'every address'} can be reached by others than this machine, and nobody is authenticated: set "
             "HTTPConfig.authenticate, bind to 127.0.0.1, or say unprotected=True"
         )
-    handle = attrs.evolve(target if isinstance(target, ServerHandle) else ServerHandle(target), served=True)
+    handle = ServerHandle.of(target, served=True)
     await handle.recover(runtime)
     door = _Door(
         runtime,

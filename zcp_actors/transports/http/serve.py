@@ -16,7 +16,6 @@ import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import trio
 
 from zcp_actors.errors import StartFailed, UsageError
@@ -66,7 +65,7 @@ async def serve_http(
     the rest is told that the server is going; a second signal cuts the waiting short.
     Tasks that an earlier process left are taken up first.
     `unprotected` serves without authentication to others than this machine. Raises `UsageError` when that was not said,
-    `StartFailed` when the address cannot be had, or the tasks' store cannot be opened.
+    or the target is no app, `StartFailed` when the address cannot be had, or the tasks' store cannot be opened.
     """
     config = config or HTTPConfig()
     if not is_loopback(host) and config.authenticate is None and not unprotected:
@@ -74,9 +73,7 @@ async def serve_http(
             f"{host or 'every address'} can be reached by others than this machine, and nobody is authenticated: set "
             "HTTPConfig.authenticate, bind to 127.0.0.1, or say unprotected=True"
         )
-    handle = (
-        attrs.evolve(target, served=True) if isinstance(target, ServerHandle) else ServerHandle(target, served=True)
-    )
+    handle = ServerHandle.of(target, served=True)
     await handle.recover(runtime)
     app = create_asgi_app(handle, config, runtime=runtime, doorkeeper=_doorkeeper(host, config))
     listeners = await _listen(host, port)
