@@ -22,7 +22,8 @@ DATA_KEYWORDS: Final = frozenset({"default", "examples", "enum", "const"})
 MAP_KEYWORDS: Final = frozenset({"$defs", "definitions", "patternProperties", "dependentSchemas"})
 """What stands under these are names, and only then schemas."""
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""What may be the name of a header. Source: RFC 9110, 5.6.2."""
 
 
 class BadAnnotation(Exception):
@@ -34,7 +35,7 @@ def header_annotations(schema: Any) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     taken: set[str] = set()
     for name, path, kind in _annotated(schema):
-        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+        if not isinstance(name, str) or not TOKEN.fullmatch(name):
             raise BadAnnotation(f"{ANNOTATION} {name!r:.100} is not an HTTP token")
         if path is None or not path:
             raise BadAnnotation(f"{ANNOTATION} {name!r:.100} is not on a parameter reached by properties alone")

@@ -16,10 +16,10 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from zcp_actors.errors import UsageError
+from zcp_actors.protocol.header_annotation import TOKEN
 
 AUTHORIZATION: Final = "authorization"
 
-_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
 
 
@@ -49,7 +49,7 @@ def checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str] | No
     """The headers. Raises `UsageError` for what HTTP cannot carry, naming the header but not its value."""
     given: Mapping[Any, Any] = headers or {}
     for name, value in given.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not TOKEN.fullmatch(name):
             raise UsageError(f"a header is called {name!r:.100}; names consist of ASCII letters, digits and hyphens")
         if not isinstance(value, str) or not _VALUE.fullmatch(value):
             raise UsageError(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from zcp_actors.errors import INVALID_REQUEST, HTTPRefused, InvalidMessage, RPCError
+from zcp_actors.errors import HTTPRefused, InvalidMessage
+from zcp_actors.protocol.serving import in_use
 from zcp_actors.transports.http.exchange import EVENTS, Exchange, written
 from zcp_actors.transports.http.headers import LAST_EVENT, SESSION, VERSION
 from zcp_actors.transports.http.replay import event_id
@@ -72,7 +73,7 @@ class Conversation:
 
     async def _request(self, connection: SessionConnection, request: Request) -> None:
         if request.id in connection.routes:
-            raise RPCError(INVALID_REQUEST, f"request id {request.id!r} is already in use by a request in flight")
+            raise in_use(request.id)
         route = connection.open(request.id)
         connection.session.feed(request)
         await self._respond(connection, route)

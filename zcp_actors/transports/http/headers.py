@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from zcp_actors.errors import HEADER_MISMATCH, RPCError
+from zcp_actors.protocol.header_annotation import ANNOTATION, TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,8 +28,6 @@ NAME: Final = "mcp-name"
 PARAM: Final = "mcp-param-"
 SESSION: Final = "mcp-session-id"
 LAST_EVENT: Final = "last-event-id"
-
-ANNOTATION: Final = "x-mcp-header"
 
 NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """Methods whose `Mcp-Name` must be there, and the parameter that it repeats."""
@@ -41,7 +40,6 @@ MAX_DEPTH: Final = 32
 
 _OPENING, _CLOSING = "=?base64?", "?="
 _PLAIN: Final = re.compile(r"[\t\x20-\x7e]*")
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _INTEGER: Final = re.compile(r"-?\d{1,17}(\.0{1,17})?")
 
 
@@ -130,7 +128,7 @@ def _mirrored(schema: Any, path: tuple[str, ...]) -> Iterator[Mirrored]:
         return
     for name, each in properties.items():
         suffix = each.get(ANNOTATION) if isinstance(each, dict) else None
-        if isinstance(suffix, str) and _TOKEN.fullmatch(suffix):
+        if isinstance(suffix, str) and TOKEN.fullmatch(suffix):
             yield Mirrored(PARAM + suffix.lower(), (*path, name))
         yield from _mirrored(each, (*path, name))
 
