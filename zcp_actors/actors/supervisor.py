@@ -236,7 +236,7 @@ class Supervisor(Actor[M]):
         if self._patience is not None:
             self._patience.cancel(reason or None)
 
-    # The end of all children
+    # The end of all children. Who was asked to stop is interrupted by its own seat when its grace has run out.
     async def _end_children(self) -> None:
         self._ending = True
         self.seat._move("stopping")
@@ -273,20 +273,14 @@ class Supervisor(Actor[M]):
             if index % WAVE == 0:
                 await checkpoint()
         began = trio.current_time()
-        # Those with the shortest grace first, so that nobody is waited for longer than its own.
+        # Those with the shortest grace first, so that nobody is waited for longer than its own; its last words go on.
         for seat in sorted(crowd, key=lambda each: each.grace):
             with trio.move_on_at(began + seat.grace):
                 await seat.gone.wait()
-                continue
-            seat._cancel("grace ran out")
 
     async def _stop_in_order(self) -> None:
         for seat in reversed(list(self._ordered)):
             seat._stop(_STOPPED)
-            with trio.move_on_after(seat.grace):
-                await seat.gone.wait()
-                continue
-            seat._cancel("grace ran out")
             await seat.gone.wait()
 
     async def _cut(self, reason: str) -> None:
